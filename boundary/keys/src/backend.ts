@@ -1,0 +1,49 @@
+import type { Brand } from '@countersign/bytes'
+
+export type Algorithm = 'secp256k1' | 'ed25519'
+
+/** `<backend>:<algorithm>:<name>`, for example `file:secp256k1:wal_5f0c…`. Names a key, never holds one. */
+export type KeyUri = Brand<string, 'KeyUri'>
+
+export interface PublicKey {
+  readonly algorithm: Algorithm
+  /** secp256k1: compressed point, 33 bytes. Ed25519: 32 bytes. */
+  readonly bytes: Uint8Array
+}
+
+export interface SignRequest {
+  readonly key: KeyUri
+  /** secp256k1: 32-byte digest. Ed25519: the message. */
+  readonly payload: Uint8Array
+}
+
+export interface Signature {
+  /** secp256k1: r||s with low s. Ed25519: R||S. 64 bytes. */
+  readonly bytes: Uint8Array
+  /** secp256k1, where the key store can tell: which of the two points R was. A hint; the signer checks it. */
+  readonly recovery?: 0 | 1
+}
+
+/** A backend: the verbs that every key store has. Rarer powers are separate, optional interfaces. */
+export interface KeyBackend {
+  readonly custody: BackendCustody
+  /** @param name Names the key inside the backend: 1 to 64 of a-z, 0-9, `_`, `-`. The wallet's id. */
+  createKey(options: { algorithm: Algorithm; name: string }): Promise<KeyUri>
+  publicKey(key: KeyUri): Promise<PublicKey>
+  sign(request: SignRequest): Promise<Signature>
+  /** Overwrites what it can of the secrets in memory and lets go of the rest. */
+  close(): Promise<void>
+}
+
+/** What a custody statement says of keys in this backend. Never rosier than the truth. */
+export interface BackendCustody {
+  readonly backend: 'memory' | 'file' | 'env'
+  /** The name that the industry gives the architecture. */
+  readonly architecture: string
+  /** False where `COUNTERSIGN_ENV=production` refuses to start with it. */
+  readonly production: boolean
+  /** False: keys are gone when the process ends. */
+  readonly durable: boolean
+  /** Sentences on who can read the key, for people. */
+  readonly statement: string
+}

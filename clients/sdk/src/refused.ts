@@ -1,0 +1,77 @@
+import { CountersignError, type ErrorBody } from '@countersign/bytes'
+
+/** The signer's decision as it travels: amounts are decimal strings of smallest units. */
+export interface RefusedDecision {
+  readonly permitted: false
+  readonly effects: readonly RefusedEffect[]
+  readonly reservations: readonly unknown[]
+}
+
+export interface RefusedEffect {
+  readonly effect: number
+  readonly kind: string
+  readonly summary: string
+  readonly permittedBy: readonly { readonly layer: string; readonly rule: string }[]
+  readonly reasons: readonly RefusedReason[]
+}
+
+export interface RefusedReason {
+  readonly code: string
+  readonly layer: string
+  readonly rule?: string
+  readonly message: string
+}
+
+/** The signer decided, and the answer is no. The decision says, effect by effect, why. */
+export class CountersignRefused extends CountersignError {
+  readonly decision: RefusedDecision
+  /** Where the refusal stands in the journal. */
+  readonly journalIndex: number | undefined
+
+  constructor(
+    error: ErrorBody,
+    refusal: { status: number; decision: RefusedDecision; journalIndex: number | undefined },
+  ) {
+    const definition = { status: refusal.status, retry: error.retry, fix: error.fix, summary: error.message }
+    const details = error.details === undefined ? {} : { details: error.details }
+    super(error.code, definition, error.message, details)
+    this.name = 'CountersignRefused'
+    this.decision = refusal.decision
+    this.journalIndex = refusal.journalIndex
+  }
+
+  /** Every reason in words, one a line, for people. */
+  reasons(): string[] {
+    return this.decision.effects.flatMap((effect) =>
+      effect.reasons.map((reason) => `${effect.summary}: ${reason.message}`),
+    )
+  }
+}
+
+/** Rebuilds the error that the signer or the engine threw from its answer. `undefined`: the answer is not ours. */
+export function errorFromAnswer(status: number, answer: unknown): CountersignError | undefined {
+  const { error, decision, journal } = (answer ?? {}) as {
+    error?: Partial<ErrorBody>
+    decision?: RefusedDecision
+    journal?: { index?: number }
+  }
+  if (typeof error?.code !== 'string' || typeof error.message !== 'string') return undefined
+  const body: ErrorBody = {
+    code: error.code,
+    message: error.message,
+    fix: typeof error.fix === 'string' ? error.fix : '',
+    retry: error.retry ?? 'never',
+    ...(error.details === undefined ? {} : { details: error.details }),
+  }
+  const found = decision ?? (error.details?.decision as RefusedDecision | undefined)
+  if (found !== undefined && Array.isArray(found.effects)) {
+    return new CountersignRefused(body, { status, decision: found, journalIndex: journal?.index })
+  }
+  const definition = { status, retry: body.retry, fix: body.fix, summary: body.message }
+  return new CountersignError(
+    body.code,
+    definition,
+    body.message,
+    body.details === undefined ? {} : { details: body.details },
+  )
+}

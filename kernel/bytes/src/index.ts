@@ -1,0 +1,6 @@
+export * from './catalogue.ts'
+export * from './digest.ts'
+export * from './errors.ts'
+export * from './hex.ts'
+export * from './ids.ts'
+export * from './json.ts'
