@@ -1,0 +1,152 @@
+import { type ErrorCatalogue, errorsOf } from '@countersign/bytes'
+
+export const signerErrors = {
+  SIGNER_SEALED: {
+    status: 503,
+    retry: 'later',
+    summary: 'The signer runs but has not been given the secret that opens its keys.',
+    fix: 'Run `countersign signer unseal` on the signer’s machine and type the secret.',
+  },
+  SIGNER_HALTED: {
+    status: 503,
+    retry: 'never',
+    summary: 'The signer met a state that must not exist and signs nothing until a person has looked.',
+    fix: 'Read the signer’s log for the cause, verify the journal, and restart it only when you know why.',
+  },
+  SIGNER_BUSY: {
+    status: 503,
+    retry: 'later',
+    summary: 'More requests are in flight than the signer takes on.',
+    fix: 'Retry after a pause, with the same request id.',
+  },
+  SIGNER_STORE_FAILED: {
+    status: 503,
+    retry: 'later',
+    summary: 'The signer could not make its journal durable, so it signed nothing.',
+    fix: 'Look at the disk under the signer’s data directory (full, read-only, failing?), then retry with the same request id.',
+  },
+  SIGNER_STORE_LOCKED: {
+    status: 503,
+    retry: 'after-fix',
+    summary: 'Another process has the signer’s database open.',
+    fix: 'Stop the other signer or tool; two signers must never share one database.',
+  },
+  SIGNER_STORE_TAMPERED: {
+    status: 503,
+    retry: 'never',
+    summary:
+      'A record of the signer’s database was changed, removed or added by something other than the signer.',
+    fix: 'Restore the data directory from a backup, and find out who had access. The message names the record.',
+  },
+  SIGNER_JOURNAL_TAMPERED: {
+    status: 503,
+    retry: 'never',
+    summary: 'The journal does not hash to the checkpoint that the signer signed.',
+    fix: 'Restore the data directory from a backup, and find out who had access. The message names the entry where it can be told.',
+  },
+  SIGNER_POLICY_UNREADABLE: {
+    status: 503,
+    retry: 'after-fix',
+    summary: 'A stored policy can no longer be read, so nothing under it is signed.',
+    fix: 'Apply the policy again with the admin quorum.',
+  },
+  SIGNER_CLOCK_BACKWARDS: {
+    status: 503,
+    retry: 'after-fix',
+    summary: 'The clock shows a time before one that the journal already holds.',
+    fix: 'Correct the clock of the signer’s machine; requests are served again once it has caught up.',
+  },
+  SIGNER_CLOCK_JUMPED: {
+    status: 503,
+    retry: 'after-fix',
+    summary:
+      'The clock moved forward without the time having passed, which would free spending windows early.',
+    fix: 'Check the clock of the signer’s machine, then restart the signer.',
+  },
+  SIGNER_SIGNATURE_INVALID: {
+    status: 503,
+    retry: 'never',
+    summary: 'A key backend returned a signature that does not verify against the wallet’s public key.',
+    fix: 'The signer has halted. Check the key backend: a faulty or replaced key store is the usual cause.',
+  },
+  SIGNER_CONFIG_INVALID: {
+    status: 500,
+    retry: 'after-fix',
+    summary: 'The signer’s configuration cannot be used.',
+    fix: 'Correct the setting that the message names.',
+  },
+  SIGNER_NOT_INITIALISED: {
+    status: 500,
+    retry: 'after-fix',
+    summary: 'The data directory holds no signer.',
+    fix: 'Run `countersign init` first.',
+  },
+  SIGNER_ALREADY_INITIALISED: {
+    status: 409,
+    retry: 'never',
+    summary: 'The data directory already holds a signer.',
+    fix: 'Choose an empty data directory; an existing signer is never overwritten.',
+  },
+  SIGNER_PERMISSIONS: {
+    status: 500,
+    retry: 'after-fix',
+    summary: 'Other users of the machine can read or write the signer’s files or socket.',
+    fix: 'Make the directory 0700 and its files 0600, owned by the signer’s user.',
+  },
+  SIGNER_WALLET_UNKNOWN: {
+    status: 404,
+    retry: 'after-fix',
+    summary: 'No wallet has this id.',
+    fix: 'Check the wallet id; list the wallets you may read.',
+  },
+  SIGNER_WALLET_KIND: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'This operation does not fit the wallet’s kind of key.',
+    fix: 'EVM wallets sign transactions, messages, typed data, authorizations and digests; Ed25519 wallets sign raw messages.',
+  },
+  SIGNER_POLICY_UNKNOWN: {
+    status: 404,
+    retry: 'after-fix',
+    summary: 'No policy has this id.',
+    fix: 'Apply the policy first, or check its id.',
+  },
+  SIGNER_CHANGE_CONFLICT: {
+    status: 409,
+    retry: 'after-fix',
+    summary: 'What a change says it replaces is not what is there now.',
+    fix: 'Read the current version, decide again, and send the change with that version as `expected`.',
+  },
+  SIGNER_CREDENTIAL_EXISTS: {
+    status: 409,
+    retry: 'never',
+    summary: 'This public key is a credential already.',
+    fix: 'Use the existing credential, or make a new key pair. A revoked key never comes back.',
+  },
+  SIGNER_CREDENTIAL_UNKNOWN: {
+    status: 404,
+    retry: 'after-fix',
+    summary: 'No credential has this id.',
+    fix: 'Check the credential id.',
+  },
+  SIGNER_QUORUM_LOST: {
+    status: 409,
+    retry: 'after-fix',
+    summary: 'The change would leave fewer active admins than the quorum needs.',
+    fix: 'Add another admin first, then revoke this one.',
+  },
+  SIGNER_ENTRY_UNKNOWN: {
+    status: 404,
+    retry: 'after-fix',
+    summary: 'The journal has no such entry, size or receipt.',
+    fix: 'Ask for indices below the size in the latest checkpoint.',
+  },
+  SIGNER_BUG: {
+    status: 500,
+    retry: 'never',
+    summary: 'The signer met an error that it does not know. Nothing was signed.',
+    fix: 'Look at the signer’s log, and report it.',
+  },
+} as const satisfies ErrorCatalogue
+
+export const signerError = errorsOf(signerErrors)

@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { encodeHex } from '@countersign/bytes'
+import type { PolicyId } from '@countersign/policy'
+import { ordinaryLifetimeS, type SignedRequest, wireError } from '@countersign/wire'
+import { addressOf } from './address.ts'
+import { authenticate, type Caller } from './authenticate.ts'
+import { signerError } from './catalogue.ts'
+import type { LedgerTx } from './ledger.ts'
+import type { WalletRecord } from './records.ts'
+import { answerOf, putAnswer, remembered } from './requests.ts'
+import type { Answer, Signer } from './signer.ts'
+
+export interface NewWallet {
+  readonly type: 'EVM' | 'SOLANA'
+  readonly name?: string
+  readonly policy?: string
+}
+
+/**
+ * A new key signs nothing until a policy permits it, so one admin, or a credential with the power to create
+ * wallets, suffices. The key is made first: a crash before the commit leaves a key without a wallet, which is
+ * never used and holds nothing.
+ * @throws {CountersignError} */
+export async function createWallet(
+  signer: Signer,
+  request: SignedRequest,
+  wanted: NewWallet,
+): Promise<Answer> {
+  const caller = await authenticate(request, signer.authentication, ordinaryLifetimeS)
+  const known = await signer.ledger.submit(async (tx) => {
+    const before = await remembered(tx, caller)
+    if (before === undefined) await checkMayCreate(tx, caller, wanted)
+    return before
+  })
+  if (known !== undefined) return answerOf(signer, known)
+
+  const wallet = await makeKey(signer, wanted)
+  const answer = await signer.ledger.submit(async (tx) => {
+    const meanwhile = await remembered(tx, caller)
+    if (meanwhile !== undefined) return meanwhile
+    await checkMayCreate(tx, caller, wanted)
+    const record: WalletRecord = { ...wallet, createdAt: new Date(tx.nowMs).toISOString() }
+    tx.put('wallet', record.id, record)
+    const { index } = tx.append({
+      type: 'wallet',
+      requestId: caller.requestId,
+      requestDigest: caller.digest,
+      credential: caller.primary.id,
+      attribution: caller.attribution,
+      wallet: record.id,
+      address: record.address,
+      algorithm: record.algorithm,
+      publicKey: record.publicKey,
+      backend: record.backend,
+      policy: record.policy,
+    })
+    const stored = { status: 201, body: { ...walletJson(record), journal: { index } }, receipt: false }
+    putAnswer(tx, { caller, wallet: record.id, index, answer: stored })
+    return { ...stored, index }
+  })
+  return answerOf(signer, answer)
+}
+
+async function checkMayCreate(tx: LedgerTx, caller: Caller, wanted: NewWallet): Promise<void> {
+  const credential = await tx.get('credential', caller.primary.id)
+  const may =
+    credential?.status === 'active' &&
+    (credential.role === 'admin' || credential.powers.includes('create-wallet'))
+  if (!may) {
+    throw wireError('WIRE_NOT_PERMITTED', `The credential ${caller.primary.id} may not create wallets.`, {
+      fix: 'Ask an admin, or add a credential with the power create-wallet.',
+    })
+  }
+  if (wanted.policy !== undefined && (await tx.get('policy', wanted.policy)) === undefined) {
+    throw signerError('SIGNER_POLICY_UNKNOWN', `No policy has the id ${wanted.policy}.`)
+  }
+}
+
+const walletIdBytes = 12
+
+async function makeKey(signer: Signer, wanted: NewWallet): Promise<Omit<WalletRecord, 'createdAt'>> {
+  const id = `wal_${randomBytes(walletIdBytes).toString('hex')}`
+  const algorithm = wanted.type === 'EVM' ? 'secp256k1' : 'ed25519'
+  const key = await signer.backend.createKey({ algorithm, name: id })
+  const publicKey = await signer.backend.publicKey(key)
+  return {
+    id,
+    type: wanted.type,
+    algorithm,
+    key,
+    publicKey: encodeHex(publicKey.bytes),
+    address: addressOf(publicKey),
+    name: wanted.name ?? null,
+    policy: (wanted.policy ?? null) as PolicyId | null,
+    backend: signer.backend.custody.backend,
+  }
+}
+
+/** What everybody may know of a wallet. */
+export function walletJson(wallet: WalletRecord) {
+  const { id, type, algorithm, address, publicKey, name, policy, backend, createdAt } = wallet
+  return {
+    id,
+    type,
+    algorithm,
+    scheme: algorithm.toUpperCase(),
+    status: 'ready',
+    address,
+    publicKey,
+    chains: type === 'EVM' ? ['eip155'] : ['solana'],
+    name,
+    policy,
+    backend,
+    createdAt,
+  }
+}

@@ -1,0 +1,107 @@
+import { describeExposure, type Exposure, exposureOf } from '@countersign/policy'
+import { type Credential, ordinaryLifetimeS, type SignedRequest } from '@countersign/wire'
+import { authenticate } from './authenticate.ts'
+import { signerError } from './catalogue.ts'
+import { layersOf, type PolicyLayer } from './policies.ts'
+import { credentialsMax } from './quorum.ts'
+import type { WalletRecord } from './records.ts'
+import type { Answer, Signer } from './signer.ts'
+
+export const custodyContext = 'countersign-custody-v1'
+
+/**
+ * Who can sign for a wallet, what a break-in at each place could move, and how the owner leaves: said by the signer
+ * from its own records, signed with its journal key over `countersign-custody-v1\n` and the canonical statement.
+ */
+export async function readCustody(signer: Signer, request: SignedRequest, walletId: string): Promise<Answer> {
+  await authenticate(request, signer.authentication, ordinaryLifetimeS)
+  const wallet = await signer.ledger.get('wallet', walletId)
+  if (wallet === undefined) throw signerError('SIGNER_WALLET_UNKNOWN', `No wallet has the id ${walletId}.`)
+  const statement = await custodyStatement(signer, wallet)
+  const signature = await signer.journal.signStatement(custodyContext, statement)
+  return {
+    status: 200,
+    body: { statement, signer: signer.journal.audience, journalKey: signer.journal.publicKey, signature },
+  }
+}
+
+async function custodyStatement(signer: Signer, wallet: WalletRecord): Promise<object> {
+  const { custody } = signer.backend
+  const organisation = await signer.ledger.get('organisation', 'organisation')
+  const rows = await signer.ledger.range('credential', '', '\uffff', credentialsMax)
+  const active = rows.map(({ value }) => value).filter(({ status }) => status === 'active')
+  const admins = active.filter(({ role }) => role === 'admin')
+  const askers = active.filter(({ role }) => role !== 'admin')
+  const layers = await layersOf(signer.ledger, signer.policies, wallet.id)
+  return {
+    version: 1,
+    at: new Date(signer.ledger.nowMs()).toISOString(),
+    journalSize: signer.journal.size(),
+    wallet: { id: wallet.id, address: wallet.address, algorithm: wallet.algorithm },
+    verdict: 'custodial',
+    verdictReason:
+      'The whole key is in one trust domain: the machine of the signer, which listens on a unix socket, so whatever talks to it runs on the same machine.',
+    key: {
+      backend: custody.backend,
+      architecture: custody.architecture,
+      fitForProduction: custody.production,
+      survivesRestart: custody.durable,
+      statement: custody.statement,
+    },
+    policies: layers.map(({ layer, policy }) => ({ layer, policy: policy?.id ?? null })),
+    enforcedAt: 'Policy, spending windows and journal are in the signer’s process, which holds the key.',
+    quorum: { needed: organisation?.quorum ?? null, admins: admins.map(({ id, name }) => ({ id, name })) },
+    ifOwned: [
+      ...rootsOfTrust(custody.statement, organisation?.quorum ?? 0, admins),
+      {
+        what: 'engine and its database, without any credential',
+        canMove: [
+          'Nothing: the signer signs only what a credential has signed. It can refuse, delay, and choose nonce, gas and prices within the caller’s and the policy’s fee bounds for requests that leave them open.',
+        ],
+      },
+      ...(await Promise.all(askers.map((credential) => exposureTo(credential, layers, wallet.id)))),
+      {
+        what: 'engine together with every agent’s credential',
+        ...figures(
+          exposureOf(
+            layers,
+            wallet.id,
+            askers.map(({ id }) => id),
+          ),
+        ),
+      },
+    ],
+    exit: 'This version has no key export through the API: the owner leaves by having the policy permit a transfer of everything to another address, signed in here by the admin quorum’s policy change.',
+  }
+}
+
+function rootsOfTrust(keyStatement: string, quorum: number, admins: readonly Credential[]) {
+  return [
+    {
+      what: 'signer process, its user, or root on its machine',
+      canMove: [`Everything, at once. ${keyStatement}`],
+    },
+    {
+      what: `${quorum} of the ${admins.length} admin credentials`,
+      canMove: [
+        'Everything, by changing the policy; each change is in the journal. They cannot read the key through the signer.',
+      ],
+    },
+  ]
+}
+
+async function exposureTo(credential: Credential, layers: readonly PolicyLayer[], walletId: string) {
+  const what = `credential ${credential.name} (${credential.id})`
+  return { what, ...figures(exposureOf(layers, walletId, [credential.id])) }
+}
+
+function figures(exposure: Exposure) {
+  return {
+    bounded: exposure.bounded,
+    canMove: describeExposure(exposure),
+    bounds: exposure.assets.flatMap(({ asset, bounds }) =>
+      bounds.map(({ amountMinor, windowMs }) => ({ asset, amountMinor: String(amountMinor), windowMs })),
+    ),
+    recipients: exposure.recipients,
+  }
+}

@@ -1,0 +1,5 @@
+export * from './catalogue.ts'
+export { parseSignerConfig, readSignerConfig, type SignerConfig, SignerConfigSchema } from './config.ts'
+export { initSigner, openSigner } from './open-signer.ts'
+export { listen } from './server.ts'
+export { openService, type Service } from './service.ts'

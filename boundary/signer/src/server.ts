@@ -1,0 +1,132 @@
+import { chmod, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import { isCountersignError } from '@countersign/bytes'
+import { wireError } from '@countersign/wire'
+import { signerError } from './catalogue.ts'
+import { openDirectory } from './open-signer.ts'
+import type { Answer } from './signer.ts'
+
+/** A forwarded request carries a body of at most 1,000,000 characters as a JSON string, and a prepared transaction. */
+export const bodyBytesMax = 4_500_000
+const inFlightMax = 2_048
+const headersTimeoutMs = 10_000
+const requestTimeoutMs = 30_000
+const keepAliveTimeoutMs = 60_000
+
+/** @param text The body; empty where there is none. */
+export type Handle = (method: string, path: string, text: string) => Promise<Answer>
+
+/**
+ * The signer's only door: HTTP on a unix socket that its own user alone can open (directory 0700, socket 0600).
+ * @throws {CountersignError} SIGNER_PERMISSIONS, SIGNER_STORE_LOCKED where a live signer listens there already */
+export async function listen(
+  path: string,
+  handle: Handle,
+  onBug: (error: unknown) => void,
+): Promise<{ close(): Promise<void> }> {
+  await openDirectory(dirname(path))
+  await removeStale(path)
+  let inFlight = 0
+  const server = createServer({
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+  })
+  server.on('request', (request, response) => {
+    if (inFlight >= inFlightMax) {
+      send(
+        response,
+        errorAnswer(signerError('SIGNER_BUSY', `More than ${inFlightMax} requests are in flight.`)),
+      )
+      return
+    }
+    inFlight++
+    serve(request, response, handle, onBug).finally(() => {
+      inFlight--
+    })
+  })
+  server.on('clientError', (_error, socket) => socket.destroy())
+  // The socket is made under a mask that leaves it to this user, before anybody could connect.
+  const mask = process.umask(0o177)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(path, resolve)
+    })
+  } finally {
+    process.umask(mask)
+  }
+  await chmod(path, 0o600)
+  return { close: () => closeServer(server) }
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handle: Handle,
+  onBug: (error: unknown) => void,
+): Promise<void> {
+  try {
+    const text = await readBody(request)
+    send(response, await handle(request.method ?? 'GET', request.url ?? '/', text))
+  } catch (error) {
+    if (!isCountersignError(error)) onBug(error)
+    send(response, errorAnswer(error))
+  }
+}
+
+/** What is no typed error is a bug: its text could hold anything, so the caller does not see it. */
+export function errorAnswer(error: unknown): Answer {
+  if (isCountersignError(error)) return { status: error.status, body: { error: error.toJSON() } }
+  return errorAnswer(
+    signerError('SIGNER_BUG', 'The signer met an error that it does not know; nothing was signed.'),
+  )
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > bodyBytesMax)
+      throw wireError('WIRE_BODY_TOO_LARGE', `The body is over ${bodyBytesMax} bytes.`)
+    chunks.push(chunk)
+  }
+  try {
+    return utf8.decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+  } catch (cause) {
+    throw wireError('WIRE_INVALID_BODY', 'The body is not UTF-8.', { cause })
+  }
+}
+
+function send(response: ServerResponse, { status, body }: Answer): void {
+  if (response.writableEnded || response.destroyed) return
+  const bytes = Buffer.from(JSON.stringify(body))
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length })
+  response.end(bytes)
+}
+
+/** A socket file that a killed signer left behind goes; one that answers stays, and this start fails. */
+async function removeStale(path: string): Promise<void> {
+  const isAlive = await new Promise<boolean>((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+  if (isAlive) throw signerError('SIGNER_STORE_LOCKED', `A signer is listening on ${path} already.`)
+  await rm(path, { force: true })
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+  })
+}

@@ -1,0 +1,285 @@
+/**
+ * The main path of a signature. Read it top to bottom: authenticate, decode, decide and journal in one commit,
+ * sign, verify, journal the outcome. Nothing below the permit is reached without the permit being durable.
+ */
+import { encodeHex, sha256 } from '@countersign/bytes'
+import { describeEffect, type Intent, type Operation } from '@countersign/intent'
+import {
+  type Decision,
+  decisionToJson,
+  evaluate,
+  explainDecision,
+  type Facts,
+  policyError,
+  windowsNeeded,
+} from '@countersign/policy'
+import { type ForwardedRequest, ordinaryLifetimeS, type Receipt } from '@countersign/wire'
+import { authenticate, type Caller } from './authenticate.ts'
+import { signerError } from './catalogue.ts'
+import type { LedgerTx } from './ledger.ts'
+import { assembleAnswer, parsePayload, type SignBody } from './payload.ts'
+import { layersOf } from './policies.ts'
+import type { BookedReservation, StoredAnswer, WalletRecord } from './records.ts'
+import { answerOf, type RememberedAnswer, remembered, requestKey, requestRetentionMs } from './requests.ts'
+import type { Answer, Signer } from './signer.ts'
+import { book, unbook, usedInWindows } from './windows.ts'
+
+/** Names of the places at which a test kills the process. */
+export const crashPoints = ['authenticated', 'permitted', 'signed', 'verified', 'recorded'] as const
+export type CrashPoint = (typeof crashPoints)[number]
+
+export interface SignOrder {
+  readonly operation: Operation
+  readonly walletId: string
+  readonly body: SignBody
+  readonly forwarded: ForwardedRequest
+}
+
+interface Permit {
+  readonly index: number
+  readonly booked: readonly BookedReservation[]
+  readonly rules: readonly string[]
+}
+
+/** @throws {CountersignError} for everything but a signature or a refusal by policy. */
+export async function sign(signer: Signer, order: SignOrder): Promise<Answer> {
+  // 1. Who asks: every signature on the request, its age, its audience, its nonce.
+  const asker = await authenticate(order.forwarded.request, signer.authentication, ordinaryLifetimeS)
+  const caller = { ...asker, attribution: { ...order.body.attribution, ...asker.attribution } }
+  await signer.at('authenticated')
+
+  // 2. What it does: decoded here, from the bytes that will be signed.
+  const wallet = await signer.ledger.get('wallet', order.walletId)
+  if (wallet === undefined)
+    throw signerError('SIGNER_WALLET_UNKNOWN', `No wallet has the id ${order.walletId}.`)
+  const intent = parsePayload({ ...order, wallet })
+
+  // 3 and 4. May it: every policy layer over the signer's own facts; windows and journal in one durable commit.
+  const permit = await signer.ledger.submit((tx) => decide(tx, { signer, caller, order, wallet, intent }))
+  if ('status' in permit) return answerOf(signer, permit)
+  await signer.at('permitted')
+
+  // 5. Sign the digest that was recomputed from what was decoded, and 6. check it before it leaves.
+  let signature: Verified
+  try {
+    signature = await signAndVerify(signer, wallet, intent)
+  } catch (error) {
+    await abandon(signer, caller, permit)
+    throw error
+  }
+  await signer.at('verified')
+
+  // 7. The outcome, durable before the answer.
+  const answer = assembleAnswer(intent, signature)
+  try {
+    const { index, leaf } = await signer.ledger.submit((tx) =>
+      recordOutcome(tx, { caller, wallet, order, intent, permit, answer, signature }),
+    )
+    await signer.at('recorded')
+    const receipt: Receipt = await signer.journal.receipt(index, leaf)
+    return { status: 200, body: { ...answer, receipt } }
+  } catch (error) {
+    await abandon(signer, caller, permit)
+    throw error
+  }
+}
+
+interface Deciding {
+  readonly signer: Signer
+  readonly caller: Caller
+  readonly order: SignOrder
+  readonly wallet: WalletRecord
+  readonly intent: Intent
+}
+
+async function decide(
+  tx: LedgerTx,
+  { signer, caller, order, wallet, intent }: Deciding,
+): Promise<Permit | RememberedAnswer> {
+  const known = await remembered(tx, caller)
+  if (known !== undefined) return known
+
+  // The credential may have been revoked since it was authenticated; what this commit holds decides.
+  const credential = await tx.get('credential', caller.primary.id)
+  if (credential?.status !== 'active') throw signer.revoked(caller.primary.id)
+  const facts: Facts = {
+    walletId: wallet.id,
+    operation: intent.operation,
+    credentialId: credential.id,
+    role: credential.role,
+    nowMs: tx.nowMs,
+  }
+  const layers = await layersOf(tx, signer.policies, wallet.id)
+  const used = await usedInWindows(tx, windowsNeeded(intent, facts, layers))
+  const decision = evaluate({ intent, facts, layers, used })
+  if (!decision.permitted) return refuse(tx, { caller, order, intent, decision })
+
+  const booked = await book(tx, decision.reservations)
+  const rules = rulesOf(decision)
+  const { index } = tx.append({
+    type: 'permit',
+    ...whatWasAsked({ caller, order, intent }),
+    rules,
+    reservations: decision.reservations.map(({ key, amountMinor }) => ({
+      window: key,
+      amountMinor: String(amountMinor),
+    })),
+  })
+  putRequest(tx, { caller, walletId: wallet.id, state: 'pending', index, booked, answer: null })
+  return { index, booked, rules }
+}
+
+function refuse(
+  tx: LedgerTx,
+  {
+    caller,
+    order,
+    intent,
+    decision,
+  }: { caller: Caller; order: SignOrder; intent: Intent; decision: Decision },
+): RememberedAnswer {
+  const reasons = explainDecision(decision)
+  const { index } = tx.append({ type: 'refused', ...whatWasAsked({ caller, order, intent }), reasons })
+  const json = decisionToJson(decision)
+  const error = policyError(
+    'POLICY_REFUSED',
+    `The policy does not permit this: ${reasons[0] ?? 'no rule permits it'}`,
+    {
+      details: { reasons },
+    },
+  )
+  const answer: StoredAnswer = {
+    status: error.status,
+    body: { error: error.toJSON(), decision: json, journal: { index } },
+    receipt: false,
+  }
+  putRequest(tx, { caller, walletId: order.walletId, state: 'done', index, booked: [], answer })
+  return { ...answer, index }
+}
+
+interface Verified {
+  readonly bytes: Uint8Array
+  readonly recovery: 0 | 1 | undefined
+}
+
+async function signAndVerify(signer: Signer, wallet: WalletRecord, intent: Intent): Promise<Verified> {
+  const signature = await signer.backend.sign({ key: wallet.key, payload: intent.toSign })
+  await signer.at('signed')
+  const verified = signer.checkSignature(wallet, intent.toSign, signature)
+  if (verified !== undefined) return verified
+  const error = signerError(
+    'SIGNER_SIGNATURE_INVALID',
+    `The signature by ${wallet.key} does not verify; it was thrown away.`,
+  )
+  signer.halt(error)
+  throw error
+}
+
+interface Outcome {
+  readonly caller: Caller
+  readonly wallet: WalletRecord
+  readonly order: SignOrder
+  readonly intent: Intent
+  readonly permit: Permit
+  readonly answer: { readonly hash?: string }
+  readonly signature: Verified
+}
+
+async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<{ index: number; leaf: string }> {
+  const { caller, wallet, order, intent, permit, answer, signature } = outcome
+  const entry = tx.append({
+    type: 'signed',
+    ...whatWasAsked({ caller, order, intent }),
+    address: wallet.address,
+    rules: permit.rules,
+    approvals: [],
+    permit: permit.index,
+    signatureDigest: encodeHex(sha256(signature.bytes)),
+    ...(answer.hash === undefined ? {} : { transactionHash: answer.hash }),
+  })
+  putRequest(tx, {
+    caller,
+    walletId: wallet.id,
+    state: 'done',
+    index: entry.index,
+    booked: [],
+    answer: { status: 200, body: answer, receipt: true },
+  })
+  return entry
+}
+
+/** The signature exists nowhere outside this process and is dropped: the budget is free again, and the journal says so. */
+async function abandon(signer: Signer, caller: Caller, permit: Permit): Promise<void> {
+  try {
+    await signer.ledger.submit(async (tx) => {
+      const record = await tx.get('request', requestKey(caller))
+      if (record?.state !== 'pending') return
+      await unbook(tx, permit.booked)
+      const { index } = tx.append({
+        type: 'abandoned',
+        requestId: caller.requestId,
+        credential: caller.primary.id,
+        permit: permit.index,
+        reason: 'no signature left the signer',
+      })
+      tx.put(
+        'request',
+        requestKey(caller),
+        { ...record, state: 'abandoned', index, booked: [] },
+        tx.nowMs + requestRetentionMs,
+      )
+    })
+  } catch {
+    // The store is down: the permit stays open and booked until the recovery at the next start resolves it.
+  }
+}
+
+function putRequest(
+  tx: LedgerTx,
+  request: {
+    caller: Caller
+    walletId: string
+    state: 'pending' | 'done'
+    index: number
+    booked: readonly BookedReservation[]
+    answer: StoredAnswer | null
+  },
+): void {
+  const { caller, walletId, ...rest } = request
+  const record = {
+    ...rest,
+    digest: caller.digest,
+    nonce: caller.nonce,
+    at: new Date(tx.nowMs).toISOString(),
+    credential: caller.primary.id,
+    requestId: caller.requestId,
+    wallet: walletId,
+  }
+  // A pending request has no end: only an outcome or the recovery may take it away.
+  tx.put(
+    'request',
+    requestKey(caller),
+    record,
+    rest.state === 'pending' ? undefined : tx.nowMs + requestRetentionMs,
+  )
+}
+
+function whatWasAsked({ caller, order, intent }: { caller: Caller; order: SignOrder; intent: Intent }) {
+  return {
+    requestId: caller.requestId,
+    requestDigest: caller.digest,
+    credential: caller.primary.id,
+    attribution: caller.attribution,
+    wallet: order.walletId,
+    operation: intent.operation,
+    payloadDigest: intent.payloadDigest,
+    effects: intent.effects.map(describeEffect),
+  }
+}
+
+function rulesOf(decision: Decision): string[] {
+  const rules = new Set<string>()
+  for (const { permittedBy } of decision.effects)
+    for (const { layer, rule } of permittedBy) rules.add(`${layer}:${rule}`)
+  return [...rules].sort()
+}
