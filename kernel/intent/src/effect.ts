@@ -53,6 +53,7 @@ export interface TokenApproval {
   readonly kind: 'approval'
   readonly by: 'transaction' | 'signature'
   readonly chain: ChainId
+  /** The token contract, also where Permit2 stands between. */
   readonly contract: Address
   readonly assets: readonly AssetId[]
   readonly spender: Address
@@ -129,6 +130,8 @@ export interface TypedData {
   readonly domain: { readonly [field: string]: unknown }
   /** The message with addresses in lower case and every integer as a bigint. */
   readonly message: { readonly [field: string]: unknown }
+  /** A type is named like a permit, but no approval could be read from the data: nothing bounds what it may give. */
+  readonly opaquePermit?: true
 }
 
 /** 32 bytes that say nothing of what they mean. */

@@ -24,7 +24,7 @@ export interface Intent {
    * decoded, never taken from the caller (but for sign-raw, which says so).
    */
   readonly toSign: Uint8Array
-  /** SHA-256 of the payload, for the journal and the receipt. */
+  /** SHA-256, for the journal and the receipt, of the very bytes whose hash `toSign` is (of `toSign` for sign-raw). */
   readonly payloadDigest: Hex
   /** Only for transactions: the decoded fields, and how to make the wire form from a signature. */
   readonly transaction?: EvmTransaction

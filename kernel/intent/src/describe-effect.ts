@@ -1,0 +1,105 @@
+import type { ChainId } from '@countersign/bytes'
+import type { Effect, TokenApproval, TokenTransfer, TypedData } from './effect.ts'
+
+/**
+ * One plain line on an effect, for people, the journal and the policy's answer. Deterministic, and never throws.
+ * Text that came from outside stands in quotes, cut short, with whatever could hide or reorder the line escaped.
+ */
+export function describeEffect(effect: Effect): string {
+  switch (effect.kind) {
+    case 'native-transfer':
+      return `${coins(effect.amountMinor)} native coin (${effect.chain}) to ${effect.recipient}`
+    case 'token-transfer':
+      return describeTransfer(effect)
+    case 'approval':
+      return describeApproval(effect)
+    case 'contract-call':
+      return `Call of ${effect.selector} on ${effect.contract} (${effect.chain})`
+    case 'unknown-calldata':
+      return `Unreadable calldata for ${effect.contract} (${effect.chain}): ${plain(effect.reason)}`
+    case 'deploy':
+      return (
+        `Deployment of a contract (${effect.chain}) from ${effect.initCodeBytes} bytes ` +
+        `with ${coins(effect.valueMinor)} native coin; init code hash ${effect.initCodeHash}`
+      )
+    case 'delegation':
+      return (
+        `${effect.signedBy === 'own' ? 'This wallet' : 'Another account'} hands its account to the code of ` +
+        `${effect.delegate} on ${effect.chain ?? 'every chain'} (EIP-7702, nonce ${effect.authorityNonce})`
+      )
+    case 'fee':
+      return `Fee of at most ${coins(effect.amountMinor)} native coin (${effect.chain})`
+    case 'message':
+      return effect.text === undefined
+        ? `Message of ${effect.messageBytes} bytes that are not text, EIP-191 hash ${effect.messageHash}`
+        : `Message ${quoteText(effect.text)}`
+    case 'typed-data':
+      return describeTypedData(effect)
+    case 'raw-digest':
+      return `Raw digest ${effect.digest}, of which nothing is known`
+    case 'raw-message':
+      return `Raw message of ${effect.messageBytes} bytes, SHA-256 ${effect.messageHash}`
+    default:
+      return 'An effect of an unknown kind'
+  }
+}
+
+/**
+ * Untrusted text in double quotes on one line: control characters, line separators, bidirectional and invisible
+ * characters, quotes and backslashes are escaped, and what is over `charsMax` is cut and counted. */
+export function quoteText(text: string, charsMax = 80): string {
+  const shown: string[] = []
+  let count = 0
+  for (const char of text) {
+    if (count < charsMax) shown.push(plainChar(char))
+    count++
+  }
+  const quoted = `"${shown.join('')}"`
+  return count > charsMax ? `${quoted}… (${count} characters)` : quoted
+}
+
+function describeTransfer(effect: TokenTransfer): string {
+  const { assets, from, recipient, amountMinor } = effect
+  return `${amountMinor} of ${assets.join(' or ')}${from === undefined ? '' : ` from ${from}`} to ${recipient}`
+}
+
+function describeApproval(effect: TokenApproval): string {
+  const { amountMinor, assets, by, mode, spender, expiresAtS } = effect
+  const power =
+    amountMinor === undefined ? 'any amount' : `${mode === 'increase' ? 'further ' : ''}${amountMinor}`
+  const how = by === 'signature' ? ' by signature alone' : ''
+  const until = expiresAtS === undefined ? '' : ` until ${expiresAtS} (Unix seconds)`
+  return `Approval${how} of ${power} of ${assets.join(' or ')} for ${spender}${until}`
+}
+
+function describeTypedData(effect: TypedData): string {
+  const name = effect.domain.name
+  const app = typeof name === 'string' ? ` of ${quoteText(name, 40)}` : ''
+  const contract = effect.verifyingContract === undefined ? '' : ` for ${effect.verifyingContract}`
+  const permit = effect.opaquePermit === true ? '; it is named like a permit but cannot be read as one' : ''
+  return `Typed data ${quoteText(effect.primaryType, 60)}${app}${contract} (${chainName(effect.chain)})${permit}`
+}
+
+function chainName(chain: ChainId | undefined): string {
+  return chain ?? 'no chain named'
+}
+
+/** Every EVM chain's own coin has 18 decimals as far as the EVM is concerned. */
+function coins(amountMinor: bigint): string {
+  const digits = amountMinor.toString().padStart(19, '0')
+  const fraction = digits.slice(-18).replace(/0+$/, '')
+  const whole = digits.slice(0, -18)
+  return fraction === '' ? whole : `${whole}.${fraction}`
+}
+
+// Controls, format characters (bidirectional ones among them), surrogates, private use, line and paragraph separators,
+// spaces other than the plain one, what renders as nothing, and the characters that quoting itself uses.
+const hiddenChar = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}"\\]|(?! )\p{Zs}/u
+
+function plainChar(char: string): string {
+  return hiddenChar.test(char) ? `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}` : char
+}
+
+function plain(text: string): string {
+  return Array.from(text.slice(0, 200), plainChar).join('')
+}
