@@ -47,3 +47,9 @@ export interface BackendCustody {
   /** Sentences on who can read the key, for people. */
   readonly statement: string
 }
+
+/** Optional power of backends whose keys live in this process: takes in a key made elsewhere. */
+export interface KeyImporter {
+  /** @param options.secretKey 32 bytes: secp256k1 scalar or Ed25519 seed. Copied; the caller zeroes its own. */
+  importKey(options: { algorithm: Algorithm; name: string; secretKey: Uint8Array }): Promise<KeyUri>
+}

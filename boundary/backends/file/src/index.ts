@@ -1,0 +1,2 @@
+export * from './file-backend.ts'
+export * from './legacy.ts'
