@@ -1,0 +1,152 @@
+import { decodeHex } from '@countersign/bytes'
+import { leafHash, verifyCheckpoint, verifyConsistency, verifyInclusion } from '@countersign/wire'
+import { describe, expect, it } from 'vitest'
+import { openTestLedger } from '../../../test/signer/test-ledger.ts'
+import type { LedgerTx } from './ledger.ts'
+import type { Store, StoreBatch } from './store.ts'
+import { StoreMoved } from './store.ts'
+
+const policy = (id: string, version: number) => ({
+  id: id as never,
+  hash: '0x' as const,
+  version,
+  document: {},
+  appliedAt: '',
+})
+
+/** Counts commits, and fails them while told to. */
+function watched() {
+  const state = { commits: 0, failing: undefined as Error | undefined }
+  const wrap = (store: Store): Store => ({
+    ...store,
+    async commit(batch: StoreBatch) {
+      if (state.failing !== undefined) throw state.failing
+      state.commits++
+      await store.commit(batch)
+    },
+  })
+  return { state, wrap }
+}
+
+describe('the ledger', () => {
+  it('serves all waiting jobs with one commit, each seeing those before it', async () => {
+    const { state, wrap } = watched()
+    const test = await openTestLedger(wrap)
+    const increment = (tx: LedgerTx) =>
+      tx.get('policy', 'counter').then((record) => {
+        const version = (record?.version ?? 0) + 1
+        tx.put('policy', 'counter', policy('counter', version))
+        tx.append({ type: 'policy', version })
+        return version
+      })
+    const versions = await Promise.all(Array.from({ length: 200 }, () => test.ledger.submit(increment)))
+    expect(versions).toEqual(Array.from({ length: 200 }, (_, i) => i + 1))
+    expect(state.commits).toBe(1)
+    expect(test.journal.size()).toBe(200)
+    await test.close()
+  })
+
+  it('keeps nothing of a job that throws, and all of its neighbours', async () => {
+    const test = await openTestLedger()
+    const results = await Promise.allSettled([
+      test.ledger.submit(async (tx) => tx.put('policy', 'a', policy('a', 1))),
+      test.ledger.submit(async (tx) => {
+        tx.put('policy', 'a', policy('a', 99))
+        tx.put('policy', 'b', policy('b', 1))
+        tx.append({ type: 'policy', lost: true })
+        throw new Error('changed its mind')
+      }),
+      test.ledger.submit(async (tx) => tx.append({ type: 'policy', kept: true }).index),
+    ])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect((await test.ledger.get('policy', 'a'))?.version).toBe(1)
+    expect(await test.ledger.get('policy', 'b')).toBeUndefined()
+    expect(await test.journal.leaves(0, 10)).toHaveLength(1)
+    expect((await test.journal.leaves(0, 10))[0]).toContain('kept')
+    await test.close()
+  })
+
+  it('refuses all jobs of a commit that fails, and works on when the disk does', async () => {
+    const { state, wrap } = watched()
+    const test = await openTestLedger(wrap)
+    await test.ledger.submit(async (tx) => tx.put('policy', 'a', policy('a', 1)))
+    state.failing = new Error('disk full')
+    const failed = await Promise.allSettled(
+      [1, 2, 3].map((n) => test.ledger.submit(async (tx) => tx.put('policy', 'a', policy('a', n + 10)))),
+    )
+    for (const one of failed)
+      expect(one).toMatchObject({ status: 'rejected', reason: { code: 'SIGNER_STORE_FAILED' } })
+    expect((await test.ledger.get('policy', 'a'))?.version).toBe(1)
+    state.failing = undefined
+    await test.ledger.submit(async (tx) => {
+      expect((await tx.get('policy', 'a'))?.version).toBe(1)
+      tx.put('policy', 'a', policy('a', 2))
+    })
+    expect((await test.ledger.get('policy', 'a'))?.version).toBe(2)
+    expect(test.impossible).toEqual([])
+    await test.close()
+  })
+
+  it('halts where somebody else has written', async () => {
+    const { state, wrap } = watched()
+    const test = await openTestLedger(wrap)
+    state.failing = new StoreMoved('7 entries where 0 were expected')
+    await expect(test.ledger.submit(async (tx) => tx.append({ type: 'policy' }))).rejects.toMatchObject({
+      code: 'SIGNER_STORE_TAMPERED',
+    })
+    expect(test.impossible).toHaveLength(1)
+    await test.close()
+  })
+
+  it('lays what a batch has changed over what the store has, in ranges too', async () => {
+    const test = await openTestLedger()
+    for (const id of ['a', 'b', 'c', 'd'])
+      await test.ledger.submit(async (tx) => tx.put('policy', id, policy(id, 1)))
+    await test.ledger.submit(async (tx) => {
+      tx.delete('policy', 'a')
+      tx.put('policy', 'bb', policy('bb', 1))
+      const rows = await tx.range('policy', 'a', 'zz', 3)
+      expect(rows.map(({ key }) => key)).toEqual(['b', 'bb', 'c'])
+    })
+    await test.close()
+  })
+
+  it('lets records expire, and refuses work once it is closed', async () => {
+    const test = await openTestLedger()
+    await test.ledger.submit(async (tx) => tx.put('policy', 'gone', policy('gone', 1), tx.nowMs + 1_000))
+    await test.ledger.submit(async (tx) => tx.put('policy', 'stays', policy('stays', 1)))
+    test.advance(5_000)
+    await test.ledger.submit(async (tx) => tx.append({ type: 'policy' }))
+    expect(await test.ledger.get('policy', 'gone')).toBeUndefined()
+    expect(await test.ledger.get('policy', 'stays')).toBeDefined()
+    await test.ledger.close()
+    await expect(test.ledger.submit(async () => 1)).rejects.toMatchObject({ code: 'SIGNER_BUSY' })
+    await test.store.close()
+  })
+
+  it('proves inclusion of every entry and consistency between all sizes', async () => {
+    const test = await openTestLedger()
+    const key = { name: test.journal.origin, publicKey: decodeHex(test.journal.publicKey) }
+    const heads = [verifyCheckpoint(test.journal.checkpoint(), key)]
+    for (let i = 0; i < 20; i++) {
+      await test.ledger.submit(async (tx) => tx.append({ type: 'policy', i }))
+      heads.push(verifyCheckpoint(test.journal.checkpoint(), key))
+    }
+    const leaves = await test.journal.leaves(0, 100)
+    for (const { size, root } of heads.slice(1)) {
+      for (let index = 0; index < size; index++) {
+        const claim = { index, size, root, leafHash: leafHash(new TextEncoder().encode(leaves[index])) }
+        expect(verifyInclusion(claim, await test.journal.inclusion(index, size))).toBe(true)
+      }
+      for (const from of heads.slice(1).filter((head) => head.size <= size)) {
+        const proof = await test.journal.consistency(from.size, size)
+        expect(
+          verifyConsistency({ from: from.size, fromRoot: from.root, to: size, toRoot: root }, proof),
+        ).toBe(true)
+      }
+    }
+    await expect(test.journal.inclusion(20, 20)).rejects.toMatchObject({ code: 'SIGNER_ENTRY_UNKNOWN' })
+    await expect(test.journal.consistency(1, 21)).rejects.toMatchObject({ code: 'SIGNER_ENTRY_UNKNOWN' })
+    await test.close()
+  })
+})
