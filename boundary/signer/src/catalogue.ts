@@ -105,6 +105,12 @@ export const signerErrors = {
     summary: 'This operation does not fit the wallet’s kind of key.',
     fix: 'EVM wallets sign transactions, messages, typed data, authorizations and digests; Ed25519 wallets sign raw messages.',
   },
+  SIGNER_KEY_TAKEN: {
+    status: 409,
+    retry: 'never',
+    summary: 'The key backend offers a key that is a wallet’s already; one key is one wallet.',
+    fix: 'Use the existing wallet. The env backend holds one key; choose the file backend for more.',
+  },
   SIGNER_POLICY_UNKNOWN: {
     status: 404,
     retry: 'after-fix',

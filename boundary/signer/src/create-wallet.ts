@@ -40,7 +40,9 @@ export async function createWallet(
     if (meanwhile !== undefined) return meanwhile
     await checkMayCreate(tx, caller, wanted)
     const record: WalletRecord = { ...wallet, createdAt: new Date(tx.nowMs).toISOString() }
+    await checkKeyIsNew(tx, record)
     tx.put('wallet', record.id, record)
+    tx.put('wallet-of-key', record.publicKey, { wallet: record.id })
     const { index } = tx.append({
       type: 'wallet',
       requestId: caller.requestId,
@@ -74,6 +76,13 @@ async function checkMayCreate(tx: LedgerTx, caller: Caller, wanted: NewWallet): 
   if (wanted.policy !== undefined && (await tx.get('policy', wanted.policy)) === undefined) {
     throw signerError('SIGNER_POLICY_UNKNOWN', `No policy has the id ${wanted.policy}.`)
   }
+}
+
+/** A backend with a fixed key (env) would otherwise give one key a second wallet, with budgets of its own. */
+async function checkKeyIsNew(tx: LedgerTx, { publicKey }: { publicKey: string }): Promise<void> {
+  const known = await tx.get('wallet-of-key', publicKey)
+  if (known === undefined) return
+  throw signerError('SIGNER_KEY_TAKEN', `The backend’s key already belongs to the wallet ${known.wallet}.`)
 }
 
 const walletIdBytes = 12

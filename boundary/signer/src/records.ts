@@ -11,6 +11,8 @@ export interface Records {
   credential: Credential
   policy: PolicyRecord
   wallet: WalletRecord
+  /** Key: the public key. One key is one wallet, so that it cannot have two sets of windows. */
+  'wallet-of-key': { readonly wallet: string }
   window: WindowRecord
   bucket: BucketRecord
   request: RequestRecord

@@ -1,5 +1,5 @@
-import { concatBytes, decodeHex, encodeHex, encodeUtf8, type Hex, isEqual, sha256 } from '@countersign/bytes'
-import type { CredentialAlgorithm } from '@countersign/wire'
+import { concatBytes, decodeHex, encodeHex, type Hex, sha256 } from '@countersign/bytes'
+import { type CredentialAlgorithm, compressPublicKey, credentialId } from '@countersign/wire'
 import { privateKeyToAccount, sign as signSecp256k1 } from 'viem/accounts'
 import { sdkError } from './catalogue.ts'
 
@@ -52,7 +52,7 @@ export async function credentialFromCryptoKey(keyPair: CryptoKeyPair): Promise<C
   const algorithm = algorithmOf(keyPair.privateKey)
   const raw = new Uint8Array(await crypto.subtle.exportKey('raw', keyPair.publicKey))
   const parameters = algorithm === 'p256' ? { name: 'ECDSA', hash: 'SHA-256' } : { name: 'Ed25519' }
-  return signerOf(algorithm, algorithm === 'p256' ? compressPoint(raw) : raw, async (base) => {
+  return signerOf(algorithm, algorithm === 'p256' ? compressPublicKey('p256', raw) : raw, async (base) => {
     const signature = await crypto.subtle.sign(parameters, keyPair.privateKey, new Uint8Array(base))
     return new Uint8Array(signature)
   })
@@ -76,12 +76,6 @@ export async function credentialFromPrivateKey(
   }
 }
 
-/** Same id as the signer computes: it names the key, so a credential cannot be swapped under its id. */
-export function credentialIdOf(algorithm: CredentialAlgorithm, publicKey: Uint8Array): string {
-  const digest = sha256(concatBytes(encodeUtf8(algorithm), new Uint8Array([0]), publicKey))
-  return `cred_${encodeHex(digest).slice(2, 34)}`
-}
-
 // RFC 5958 / RFC 5915 (without the optional public key) and RFC 8410: everything before the 32 bytes of the key.
 const pkcs8Head = {
   p256: decodeHex('0x3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420'),
@@ -94,7 +88,9 @@ async function importPkcs8(algorithm: 'p256' | 'ed25519', pkcs8: Uint8Array): Pr
   const jwk = await crypto.subtle.exportKey('jwk', readable)
   const { d: _secret, key_ops: _ops, ...publicJwk } = jwk
   const publicKey = await crypto.subtle.importKey('jwk', publicJwk, parameters, true, ['verify'])
-  const privateKey = await crypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), parameters, false, ['sign'])
+  const privateKey = await crypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), parameters, false, [
+    'sign',
+  ])
   return credentialFromCryptoKey({ privateKey, publicKey })
 }
 
@@ -113,7 +109,10 @@ function algorithmOf(key: CryptoKey): 'p256' | 'ed25519' {
   const { name, namedCurve } = key.algorithm as { name: string; namedCurve?: string }
   if (name === 'ECDSA' && namedCurve === 'P-256') return 'p256'
   if (name === 'Ed25519') return 'ed25519'
-  throw sdkError('SDK_CREDENTIAL_INVALID', `A ${name} key cannot sign requests; ECDSA on P-256 or Ed25519 can.`)
+  throw sdkError(
+    'SDK_CREDENTIAL_INVALID',
+    `A ${name} key cannot sign requests; ECDSA on P-256 or Ed25519 can.`,
+  )
 }
 
 // WebCrypto does not have this curve, so the scalar stays in memory: prefer the other two.
@@ -125,7 +124,7 @@ function secp256k1Signer(scalar: Uint8Array): CredentialSigner {
   } catch {
     throw sdkError('SDK_CREDENTIAL_INVALID', 'The private key is no secp256k1 scalar of 32 bytes.')
   }
-  return signerOf('secp256k1', compressPoint(uncompressed), async (base) => {
+  return signerOf('secp256k1', compressPublicKey('secp256k1', uncompressed), async (base) => {
     const { r, s } = await signSecp256k1({ hash: encodeHex(sha256(base)), privateKey })
     return concatBytes(decodeHex(r, 'r', 32), decodeHex(s, 's', 32))
   })
@@ -136,19 +135,5 @@ function signerOf(
   publicKey: Uint8Array,
   sign: CredentialSigner['sign'],
 ): CredentialSigner {
-  return { id: credentialIdOf(algorithm, publicKey), algorithm, publicKey: encodeHex(publicKey), sign }
-}
-
-/** SEC 1, 2.3.3: the y coordinate becomes one bit. */
-function compressPoint(point: Uint8Array): Uint8Array {
-  if (point.length !== 65 || point[0] !== 4) {
-    throw sdkError('SDK_CREDENTIAL_INVALID', 'The public key is no uncompressed point of a 256-bit curve.')
-  }
-  const odd = ((point[64] as number) & 1) === 1
-  return concatBytes(new Uint8Array([odd ? 3 : 2]), point.subarray(1, 33))
-}
-
-/** @returns whether two signers are the same credential. */
-export function isSameCredential(a: CredentialSigner, b: CredentialSigner): boolean {
-  return a.id === b.id && isEqual(decodeHex(a.publicKey), decodeHex(b.publicKey))
+  return { id: credentialId(algorithm, publicKey), algorithm, publicKey: encodeHex(publicKey), sign }
 }

@@ -3,6 +3,8 @@ import { CountersignError, type ErrorBody } from '@countersign/bytes'
 /** The signer's decision as it travels: amounts are decimal strings of smallest units. */
 export interface RefusedDecision {
   readonly permitted: false
+  /** About the request as a whole. */
+  readonly reasons?: readonly RefusedReason[]
   readonly effects: readonly RefusedEffect[]
   readonly reservations: readonly unknown[]
 }
@@ -42,9 +44,11 @@ export class CountersignRefused extends CountersignError {
 
   /** Every reason in words, one a line, for people. */
   reasons(): string[] {
-    return this.decision.effects.flatMap((effect) =>
-      effect.reasons.map((reason) => `${effect.summary}: ${reason.message}`),
+    const whole = (this.decision.reasons ?? []).map(({ message }) => message)
+    const perEffect = this.decision.effects.flatMap(({ summary, reasons }) =>
+      reasons.map(({ message }) => `${summary}: ${message}`),
     )
+    return [...whole, ...perEffect]
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AssetId, Brand } from '@countersign/bytes'
+import type { Address, AssetId, Brand } from '@countersign/bytes'
 import type { EffectKind, Operation } from '@countersign/intent'
 
 export type PolicyId = Brand<string, 'PolicyId'>
@@ -13,6 +13,11 @@ export interface Facts {
   readonly role: 'agent' | 'approver' | 'admin'
   /** Milliseconds since 1970, the signer's clock. */
   readonly nowMs: number
+  /**
+   * The wallet's own EVM address: transferFrom names the owner of the tokens, and this says that it is the wallet.
+   * Without it such transfers count as those of somebody else's tokens.
+   */
+  readonly walletAddress?: Address | undefined
 }
 
 /** Names one running total, the same for every version of the policy. */
@@ -55,6 +60,8 @@ export interface EffectDecision {
 
 export interface Decision {
   readonly permitted: boolean
+  /** Why the request as a whole is refused, where that lies in none of its effects. */
+  readonly reasons: readonly Reason[]
   readonly effects: readonly EffectDecision[]
   /** Empty when refused. */
   readonly reservations: readonly Reservation[]
