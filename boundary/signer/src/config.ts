@@ -28,6 +28,13 @@ export const SignerConfigSchema = Type.Object(
     socket: Type.Optional(
       Type.String({ description: 'Path of the unix socket; by default run/signer.sock under dataDir.' }),
     ),
+    socketGroup: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 2 ** 32 - 2,
+        description: 'Group id that may connect to the socket, so that the engine can run as another user.',
+      }),
+    ),
     backend: Type.Optional(
       Type.Union([Type.Literal('file'), Type.Literal('memory'), Type.Literal('env')], {
         description: 'Key store; WALLET_SIGNER_BACKEND has the last word.',

@@ -54,14 +54,15 @@ async function custodyStatement(signer: Signer, wallet: WalletRecord): Promise<o
     ifOwned: [
       ...rootsOfTrust(custody.statement, organisation?.quorum ?? 0, admins),
       {
-        what: 'engine and its database, without any credential',
+        what: 'engine: its database, its API, every request that passes through it; without any credential',
         canMove: [
           'Nothing: the signer signs only what a credential has signed. It can refuse, delay, and choose nonce, gas and prices within the caller’s and the policy’s fee bounds for requests that leave them open.',
         ],
       },
+      engineUser(signer.sharesUserWithEngine),
       ...(await Promise.all(askers.map((credential) => exposureTo(credential, layers, wallet.id)))),
       {
-        what: 'engine together with every agent’s credential',
+        what: 'engine and every agent’s credential together',
         ...figures(
           exposureOf(
             layers,
@@ -88,6 +89,24 @@ function rootsOfTrust(keyStatement: string, quorum: number, admins: readonly Cre
       ],
     },
   ]
+}
+
+/** What the operating system adds to, or takes from, the line above. */
+function engineUser(isShared: boolean) {
+  const what = 'code run with the Unix user of the engine'
+  if (!isShared)
+    return {
+      what,
+      canMove: [
+        'No more than the engine: its user reaches the signer’s socket and nothing else of the signer.',
+      ],
+    }
+  return {
+    what,
+    canMove: [
+      'Everything: the socket admits only the signer’s own user, so the engine runs as that user, which can read the signer’s memory and environment. Run the engine as another user and name a shared group in socketGroup to part them.',
+    ],
+  }
 }
 
 async function exposureTo(credential: Credential, layers: readonly PolicyLayer[], walletId: string) {

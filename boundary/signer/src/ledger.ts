@@ -58,6 +58,8 @@ interface LedgerOptions {
   readonly setDigest: Uint8Array
   /** Called with what must never happen; the signer halts. */
   readonly onImpossible: (error: unknown) => void
+  /** Tests: called before and after each commit. */
+  readonly at?: ((point: string) => Promise<void> | void) | undefined
 }
 
 interface Loaded {
@@ -214,7 +216,9 @@ export function openLedger(options: LedgerOptions): Ledger {
     const stateMac = seal.headMac({ setDigest: nextDigest, checkpoint, timeMs: batch.nowMs })
     const head = { size, checkpoint, stateMac, timeMs: batch.nowMs }
     const leaves = batch.leaves.map(({ leaf }) => leaf)
+    await options.at?.('before-commit')
     await store.commit({ sizeBefore: size - leaves.length, puts, deletes, leaves, nodes, head })
+    await options.at?.('after-commit')
     journal.adopt(batch.frontier, checkpoint)
     setDigest.set(nextDigest)
     for (const [id, loaded] of fresh) {

@@ -69,7 +69,9 @@ async function run(
   const isSealed = secret === undefined && !isEphemeral(backendChoice(env, config), secret)
   const onHalt = (why: unknown) => log('fatal', `HALTED, nothing is signed any more: ${causeForLog(why)}`)
   const service = await openService({ config, env, secret, isSealed, onHalt })
-  const door = await listen(config.socket, service.handle, (error) => log('error', causeForLog(error)))
+  const door = await listen({ path: config.socket, group: config.socketGroup }, service.handle, (error) =>
+    log('error', causeForLog(error)),
+  )
   const ready = { ready: true, socket: config.socket, audience: service.audience(), phase: service.phase() }
   process.stdout.write(`${JSON.stringify(ready)}\n`)
 

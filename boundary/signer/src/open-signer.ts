@@ -157,7 +157,7 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
   const state = await verifyStore(store, seal, key)
   const clock = openClock(state.timeMs, options.clockSource)
   const phase = new PhaseSwitch(options.onHalt)
-  const { journal, ledger } = openBooks({ store, seal, key, state, clock, phase })
+  const { journal, ledger } = openBooks({ store, seal, key, state, clock, phase, at: options.at })
   const backend = await openBackend(choice, options)
   try {
     await recover(ledger, state.open)
@@ -177,6 +177,7 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
       nowMs: () => ledger.nowMs(),
     },
     phase,
+    sharesUserWithEngine: options.config.socketGroup === undefined,
     ...(options.at === undefined ? {} : { at: options.at }),
     close: async () => {
       await ledger.close()
@@ -193,11 +194,12 @@ function openBooks(parts: {
   state: Omit<VerifiedState, 'open' | 'timeMs'>
   clock: Clock
   phase: PhaseSwitch
+  at?: OpenOptions['at'] | undefined
 }): { journal: Journal; ledger: Ledger } {
-  const { store, seal, key, state, clock, phase } = parts
+  const { store, seal, key, state, clock, phase, at } = parts
   const journal = openJournal(key, store, state)
   const onImpossible = (error: unknown) => phase.halt(error)
-  const ledger = openLedger({ store, seal, journal, clock, setDigest: state.setDigest, onImpossible })
+  const ledger = openLedger({ store, seal, journal, clock, setDigest: state.setDigest, onImpossible, at })
   return { journal, ledger }
 }
 

@@ -85,7 +85,10 @@ export async function readReceipt(
 
 /** Public: a tree head tells nothing but how much has happened, and watchers need it. */
 export function readCheckpoint(signer: Signer): Answer {
-  return { status: 200, body: { checkpoint: signer.journal.checkpoint() } }
+  return {
+    status: 200,
+    body: { checkpoint: signer.journal.checkpoint(), journalKey: signer.journal.publicKey },
+  }
 }
 
 export async function readSignedCheckpoint(signer: Signer, request: SignedRequest): Promise<Answer> {
@@ -100,9 +103,10 @@ export async function readEntries(
 ): Promise<Answer> {
   await authenticateReader(signer, request, 'read')
   const leaves = await signer.journal.leaves(start, Math.min(limit, entriesPerPageMax))
+  const entries = leaves.map((leaf, i) => ({ index: start + i, entry: parseJson(leaf) }))
   return {
     status: 200,
-    body: { entries: leaves.map((leaf) => parseJson(leaf)), size: signer.journal.size() },
+    body: { entries, size: signer.journal.size() },
   }
 }
 

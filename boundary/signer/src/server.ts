@@ -1,4 +1,4 @@
-import { chmod, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
@@ -18,15 +18,22 @@ const keepAliveTimeoutMs = 60_000
 /** @param text The body; empty where there is none. */
 export type Handle = (method: string, path: string, text: string) => Promise<Answer>
 
+export interface Door {
+  readonly path: string
+  /** Group whose members may connect; they can reach nothing else. Undefined: the signer's own user only. */
+  readonly group: number | undefined
+}
+
 /**
- * The signer's only door: HTTP on a unix socket that its own user alone can open (directory 0700, socket 0600).
+ * The signer's only door: HTTP on a unix socket (directory 0700, socket 0600) that its own user alone can open, or a
+ * named group too (0710, 0660).
  * @throws {CountersignError} SIGNER_PERMISSIONS, SIGNER_STORE_LOCKED where a live signer listens there already */
 export async function listen(
-  path: string,
+  { path, group }: Door,
   handle: Handle,
   onBug: (error: unknown) => void,
 ): Promise<{ close(): Promise<void> }> {
-  await openDirectory(dirname(path))
+  await openDoorDirectory(dirname(path), group)
   await removeStale(path)
   let inFlight = 0
   const server = createServer({
@@ -58,8 +65,19 @@ export async function listen(
   } finally {
     process.umask(mask)
   }
-  await chmod(path, 0o600)
+  if (group === undefined) await chmod(path, 0o600)
+  else {
+    await chown(path, process.getuid?.() ?? 0, group)
+    await chmod(path, 0o660)
+  }
   return { close: () => closeServer(server) }
+}
+
+async function openDoorDirectory(path: string, group: number | undefined): Promise<void> {
+  if (group === undefined) return openDirectory(path)
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  await chown(path, process.getuid?.() ?? 0, group)
+  await chmod(path, 0o710)
 }
 
 async function serve(

@@ -24,8 +24,16 @@ import { answerOf, type RememberedAnswer, remembered, requestKey, requestRetenti
 import type { Answer, Signer } from './signer.ts'
 import { book, unbook, usedInWindows } from './windows.ts'
 
-/** Names of the places at which a test kills the process. */
-export const crashPoints = ['authenticated', 'permitted', 'signed', 'verified', 'recorded'] as const
+/** Names of the places at which a test kills the process; the two around a commit are the ledger's. */
+export const crashPoints = [
+  'authenticated',
+  'permitted',
+  'signed',
+  'verified',
+  'recorded',
+  'before-commit',
+  'after-commit',
+] as const
 export type CrashPoint = (typeof crashPoints)[number]
 
 export interface SignOrder {

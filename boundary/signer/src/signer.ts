@@ -25,6 +25,8 @@ export interface Signer {
   readonly backend: KeyBackend
   readonly policies: PolicyCache
   readonly authentication: AuthenticationContext
+  /** True where the engine can only run as the signer's own user: see the custody statement. */
+  readonly sharesUserWithEngine: boolean
   phase(): Phase
   /** Nothing is signed any more in this process. */
   halt(why: unknown): void
@@ -48,6 +50,7 @@ export interface SignerParts {
   readonly backend: KeyBackend
   readonly policies: PolicyCache
   readonly authentication: AuthenticationContext
+  readonly sharesUserWithEngine: boolean
   readonly phase: PhaseSwitch
   readonly at?: (point: string) => Promise<void> | void
   readonly close: () => Promise<void>
@@ -61,6 +64,7 @@ export function assembleSigner(parts: SignerParts): Signer {
     backend,
     policies,
     authentication,
+    sharesUserWithEngine: parts.sharesUserWithEngine,
     phase: () => phase.now,
     halt: (why) => phase.halt(why),
     checkReady: () => phase.check(),
