@@ -115,6 +115,11 @@ export function openLedger(options: LedgerOptions): Ledger {
     return { record, value: JSON.parse(record.value) }
   }
 
+  function impossible(error: Error): Error {
+    options.onImpossible(error)
+    return error
+  }
+
   function remember(id: string, loaded: Loaded): void {
     cache.set(id, loaded)
     if (cache.size <= cachedRecordsMax) return
@@ -234,6 +239,12 @@ export function openLedger(options: LedgerOptions): Ledger {
       const id = `${record.kind} ${record.key}`
       if (batch.staged.has(id)) continue
       unseal(record)
+      // The store says which; only the record, which has a MAC, can say that its time is over.
+      if (record.expiresMs === undefined || record.expiresMs >= batch.nowMs) {
+        throw impossible(
+          signerError('SIGNER_STORE_TAMPERED', `The database lists the record ${id} as expired; it is not.`),
+        )
+      }
       batch.staged.set(id, {
         kind: record.kind as RecordKind,
         key: record.key,

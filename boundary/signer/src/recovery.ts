@@ -1,11 +1,11 @@
-import { encodeUtf8, isEqual, isEqualConstantTime } from '@countersign/bytes'
+import { encodeUtf8, isCountersignError, isEqual, isEqualConstantTime } from '@countersign/bytes'
 import { audienceOf, journalOrigin, leafHash, MerkleFrontier, verifyCheckpoint } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import type { JournalFrontier, JournalKey } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import type { RecordSeal, RequestRecord } from './records.ts'
 import { requestRetentionMs } from './requests.ts'
-import type { Store } from './store.ts'
+import type { Store, StoredRecord } from './store.ts'
 import { unbook } from './windows.ts'
 
 const leavesAtOnce = 4_096
@@ -25,6 +25,17 @@ export interface VerifiedState {
  * Cost: about two microseconds a record or entry.
  * @throws {CountersignError} SIGNER_STORE_TAMPERED, SIGNER_JOURNAL_TAMPERED, SIGNER_NOT_INITIALISED */
 export async function verifyStore(store: Store, seal: RecordSeal, key: JournalKey): Promise<VerifiedState> {
+  try {
+    return await verify(store, seal, key)
+  } catch (cause) {
+    if (isCountersignError(cause)) throw cause
+    throw signerError('SIGNER_STORE_TAMPERED', 'The signer’s database is damaged: it cannot be read.', {
+      cause,
+    })
+  }
+}
+
+async function verify(store: Store, seal: RecordSeal, key: JournalKey): Promise<VerifiedState> {
   const head = await store.head()
   if (head === undefined) throw signerError('SIGNER_NOT_INITIALISED', 'The signer’s database is empty.')
   const { setDigest, open } = verifyRecords(store, seal)
@@ -63,14 +74,29 @@ export async function verifyStore(store: Store, seal: RecordSeal, key: JournalKe
 function verifyRecords(store: Store, seal: RecordSeal) {
   const setDigest = new Uint8Array(32)
   const open: { key: string; record: RequestRecord }[] = []
+  let last: StoredRecord | undefined
   for (const stored of store.records()) {
     seal.check(stored)
+    // Two copies of an older version of a record would cancel out in the set digest, and might be found first.
+    if (last !== undefined && !isBefore(last, stored)) {
+      throw signerError(
+        'SIGNER_STORE_TAMPERED',
+        `The record ${stored.kind} ${stored.key} is there twice, or not in its place.`,
+      )
+    }
+    last = stored
     seal.toggle(setDigest, stored.mac)
     if (stored.kind !== 'request') continue
     const record: RequestRecord = JSON.parse(stored.value)
     if (record.state === 'pending') open.push({ key: stored.key, record })
   }
   return { setDigest, open }
+}
+
+/** In the database's order, which is that of their UTF-8 bytes. */
+function isBefore(a: StoredRecord, b: StoredRecord): boolean {
+  if (a.kind !== b.kind) return Buffer.compare(Buffer.from(a.kind), Buffer.from(b.kind)) < 0
+  return Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)) < 0
 }
 
 async function verifyJournal(store: Store): Promise<JournalFrontier> {

@@ -13,7 +13,11 @@ const group = 54_321
 function connectAs(path: string, user: { uid: number; gid: number }): string {
   const script = `const s = require('node:net').connect(${JSON.stringify(path)}); s.on('connect', () => { console.log('connected'); s.destroy() }); s.on('error', (e) => console.log(e.code))`
   // The system's node may stand where the other user cannot go; a copy of the running one may not be reachable either.
-  return spawnSync('/usr/bin/env', ['node', '-e', script], { ...user, env: { PATH: '/usr/local/bin:/usr/bin:/bin' }, encoding: 'utf8' }).stdout.trim()
+  return spawnSync('/usr/bin/env', ['node', '-e', script], {
+    ...user,
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+    encoding: 'utf8',
+  }).stdout.trim()
 }
 
 describe('the signer’s door', () => {
@@ -30,7 +34,11 @@ describe('the signer’s door', () => {
   })
   const open = async (socketGroup: number | undefined) => {
     const path = join(folder, 'run', 'signer.sock')
-    door = await listen({ path, group: socketGroup }, async () => ({ status: 200, body: {} }), () => undefined)
+    door = await listen(
+      { path, group: socketGroup },
+      async () => ({ status: 200, body: {} }),
+      () => undefined,
+    )
     return path
   }
 

@@ -41,7 +41,14 @@ export function openSqliteStore(path: string): Store {
       for (const row of statements.records.iterate()) yield toRecordSurely(row)
     },
     async leaves(start, limit) {
-      return statements.leaves.all(start, limit).map((row) => (row as { text: string }).text)
+      return statements.leaves.all(start, limit).map((row, n) => {
+        const { i, text } = row as { i: number; text: string }
+        if (i === start + n) return text
+        throw signerError(
+          'SIGNER_JOURNAL_TAMPERED',
+          `The journal lacks its entry ${start + n}: the next one that it has is ${i}.`,
+        )
+      })
     },
     async node(level, index) {
       return (statements.node.get(level, index) as { hash: Uint8Array } | undefined)?.hash
@@ -74,6 +81,7 @@ function openDatabase(path: string): DatabaseSync {
         `The signer’s database has version ${version}; this signer knows ${schemaVersion}.`,
       )
     }
+    checkSchema(database)
     database.exec('COMMIT')
     return database
   } catch (cause) {
@@ -87,6 +95,35 @@ function openDatabase(path: string): DatabaseSync {
       })
     }
     throw cause
+  }
+}
+
+/**
+ * A view, a trigger or a table without its primary key could show one state to the check at start and another
+ * later, or two versions of one record that cancel out in the set digest. So the schema is ours to the letter.
+ * @throws {CountersignError} SIGNER_STORE_TAMPERED */
+function checkSchema(database: DatabaseSync): void {
+  const list = 'SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name'
+  const own = new DatabaseSync(':memory:')
+  own.exec(schema)
+  const expected = new Set(
+    own
+      .prepare(list)
+      .all()
+      .map((row) => JSON.stringify(row)),
+  )
+  own.close()
+  for (const row of database.prepare(list).all()) {
+    if (expected.delete(JSON.stringify(row))) continue
+    const { type, name } = row as { type: string; name: string }
+    throw signerError(
+      'SIGNER_STORE_TAMPERED',
+      `The ${type} ${name} of the signer’s database was added or changed outside the signer.`,
+    )
+  }
+  for (const missing of expected) {
+    const { type, name } = JSON.parse(missing) as { type: string; name: string }
+    throw signerError('SIGNER_STORE_TAMPERED', `The ${type} ${name} of the signer’s database is missing.`)
   }
 }
 
@@ -104,16 +141,17 @@ function prepare(database: DatabaseSync) {
     expired: database.prepare(
       `SELECT ${columns} FROM record WHERE expires_ms < ? ORDER BY expires_ms LIMIT ?`,
     ),
-    records: database.prepare(`SELECT ${columns} FROM record`),
+    records: database.prepare(`SELECT ${columns} FROM record ORDER BY kind, key`),
     put: database.prepare(
       'INSERT INTO record (kind, key, value, mac, expires_ms) VALUES (?, ?, ?, ?, ?) ' +
         'ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, mac = excluded.mac, expires_ms = excluded.expires_ms',
     ),
     remove: database.prepare('DELETE FROM record WHERE kind = ? AND key = ?'),
-    leaves: database.prepare('SELECT text FROM leaf WHERE i >= ? ORDER BY i LIMIT ?'),
+    leaves: database.prepare('SELECT i, text FROM leaf WHERE i >= ? ORDER BY i LIMIT ?'),
     append: database.prepare('INSERT INTO leaf (i, text) VALUES (?, ?)'),
     node: database.prepare('SELECT hash FROM node WHERE level = ? AND i = ?'),
-    addNode: database.prepare('INSERT INTO node (level, i, hash) VALUES (?, ?, ?)'),
+    // A node that somebody has put in ahead of its time must not stop the journal.
+    addNode: database.prepare('INSERT OR REPLACE INTO node (level, i, hash) VALUES (?, ?, ?)'),
     head: database.prepare('SELECT size, checkpoint, state_mac, time_ms FROM head'),
     setHead: database.prepare(
       'INSERT INTO head (one, size, checkpoint, state_mac, time_ms) VALUES (1, ?, ?, ?, ?) ' +

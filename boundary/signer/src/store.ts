@@ -9,7 +9,7 @@ export interface Store {
   range(kind: string, from: string, to: string, limit: number): Promise<StoredRecord[]>
   /** Records whose expiry has passed, oldest first. */
   expired(nowMs: number, limit: number): Promise<StoredRecord[]>
-  /** Every record; for the check at start. */
+  /** Every record, by kind and key in the order of their UTF-8 bytes; for the check at start. */
   records(): Iterable<StoredRecord>
   /** Journal leaves from `start` on, at most `limit`. */
   leaves(start: number, limit: number): Promise<string[]>

@@ -1,0 +1,27 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+
+const run = promisify(execFile)
+const main = join(import.meta.dirname, 'bench.ts')
+
+describe('npm run bench', () => {
+  it('prints one JSON object with the figures that the targets are about', async () => {
+    const { stdout } = await run(process.execPath, [main, 'sign', '--json'], { timeout: 170_000 })
+    const report = JSON.parse(stdout)
+    expect(report).toMatchObject({ name: 'sign', full: false, commit: expect.any(String) })
+    expect(report.machine.cores).toBeGreaterThan(0)
+    // That they were measured; how fast this machine is now is nobody's test.
+    for (const figure of [report.ratios.signer32, report.ratios.api32, report.journalSlope, report.walletSlope]) {
+      expect(figure).toBeGreaterThan(0)
+    }
+    expect(Number.isFinite(report.aloneMs)).toBe(true)
+    expect(report.results.journal).toHaveLength(2)
+  }, 180_000)
+
+  it('explains itself', async () => {
+    expect((await run(process.execPath, [main, '--help'])).stdout).toContain('--full')
+    await expect(run(process.execPath, [main, 'nothing'])).rejects.toMatchObject({ code: 2 })
+  })
+})
