@@ -13,7 +13,12 @@ describe('npm run bench', () => {
     expect(report).toMatchObject({ name: 'sign', full: false, commit: expect.any(String) })
     expect(report.machine.cores).toBeGreaterThan(0)
     // That they were measured; how fast this machine is now is nobody's test.
-    for (const figure of [report.ratios.signer32, report.ratios.api32, report.journalSlope, report.walletSlope]) {
+    for (const figure of [
+      report.ratios.signer32,
+      report.ratios.api32,
+      report.journalSlope,
+      report.walletSlope,
+    ]) {
       expect(figure).toBeGreaterThan(0)
     }
     expect(Number.isFinite(report.aloneMs)).toBe(true)

@@ -22,8 +22,8 @@ export interface Caller {
   readonly requestId: string
   /** SHA-256 over method, path, body digest, audience and request id. */
   readonly digest: Hex
-  /** Of the primary signature; the same nonce never counts twice. */
-  readonly nonce: string
+  /** In the order of `credentials`; the same nonce never counts twice. */
+  readonly nonces: readonly string[]
   readonly attribution: Attribution
 }
 
@@ -76,15 +76,13 @@ export async function authenticate(
   for (const signature of parsed.signatures)
     context.nonces.take(signature.credentialId, signature.nonce, signature.expires, nowS)
   const [primary] = credentials
-  const [first] = parsed.signatures
-  if (primary === undefined || first === undefined)
-    throw new Error('bug: a request without signatures was parsed')
+  if (primary === undefined) throw new Error('bug: a request without signatures was parsed')
   return {
     credentials,
     primary,
     requestId: parsed.requestId,
     digest: parsed.digest,
-    nonce: first.nonce,
+    nonces: parsed.signatures.map(({ nonce }) => nonce),
     attribution: primary.attribution,
   }
 }

@@ -4,7 +4,7 @@ import { authenticate, type Caller } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
 import { walletJson } from './create-wallet.ts'
 import type { Page } from './forward.ts'
-import { requestKey } from './requests.ts'
+import { findRequest } from './requests.ts'
 import type { Answer, Signer } from './signer.ts'
 
 /** Entries of one page, and the bytes of one: a page stays below the largest body. */
@@ -71,7 +71,7 @@ export async function readReceipt(
   requestId: string,
 ): Promise<Answer> {
   const { primary } = await authenticateReader(signer, request, 'credential')
-  const record = await signer.ledger.get('request', requestKey({ primary, requestId }))
+  const record = await findRequest(signer.ledger, { credential: primary.id, requestId })
   if (record?.answer?.receipt !== true) {
     throw signerError(
       'SIGNER_ENTRY_UNKNOWN',

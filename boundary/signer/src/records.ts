@@ -80,6 +80,8 @@ export interface RequestRecord {
   readonly index: number
   readonly booked: readonly BookedReservation[]
   readonly answer: StoredAnswer | null
+  /** Under the id of a further signer of the request: the key of the record that counts. Only the nonce is its own. */
+  readonly under?: string
 }
 
 export interface StoredAnswer {

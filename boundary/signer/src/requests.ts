@@ -2,7 +2,7 @@ import { wireError } from '@countersign/wire'
 import type { Caller } from './authenticate.ts'
 import type { LedgerTx } from './ledger.ts'
 import { replayed } from './nonce-memory.ts'
-import type { StoredAnswer } from './records.ts'
+import type { RequestRecord, StoredAnswer } from './records.ts'
 import type { Answer, Signer } from './signer.ts'
 
 /** How long a request id keeps its answer; longer than any signature lives, so that no replay outlasts it. */
@@ -22,9 +22,18 @@ export function requestKey(caller: { primary: { id: string }; requestId: string 
  * @returns undefined for a request that is new, or whose first try was abandoned without a signature.
  * @throws {CountersignError} WIRE_NONCE_REPLAYED, WIRE_REQUEST_ID_REUSED, WIRE_REQUEST_IN_FLIGHT */
 export async function remembered(tx: LedgerTx, caller: Caller): Promise<RememberedAnswer | undefined> {
-  const record = await tx.get('request', requestKey(caller))
-  if (record === undefined) return undefined
-  if (record.nonce === caller.nonce) throw replayed()
+  // Under each of its signers: whoever forwards it can reorder the signatures, and leave some out.
+  for (const [i, { id }] of caller.credentials.entries()) {
+    const filed = await tx.get('request', `${id}/${caller.requestId}`)
+    if (filed !== undefined && filed.nonce === caller.nonces[i]) throw replayed()
+    const record = filed?.under === undefined ? filed : await tx.get('request', filed.under)
+    const answer = record === undefined ? undefined : rememberedAs(record, caller)
+    if (answer !== undefined) return answer
+  }
+  return undefined
+}
+
+function rememberedAs(record: RequestRecord, caller: Caller): RememberedAnswer | undefined {
   if (record.digest !== caller.digest) {
     throw wireError(
       'WIRE_REQUEST_ID_REUSED',
@@ -47,6 +56,47 @@ export async function answerOf(signer: Signer, answer: RememberedAnswer): Promis
   return { status: answer.status, body: { ...(answer.body as object), receipt } }
 }
 
+/** Files a request under each of its signers. A pending one has no end: only its outcome may take it away. */
+export function putRequest(
+  tx: LedgerTx,
+  caller: Caller,
+  request: Omit<RequestRecord, 'digest' | 'nonce' | 'at' | 'credential' | 'requestId'>,
+): void {
+  const [nonce = '', ...otherNonces] = caller.nonces
+  const record: RequestRecord = {
+    ...request,
+    digest: caller.digest,
+    nonce,
+    at: new Date(tx.nowMs).toISOString(),
+    credential: caller.primary.id,
+    requestId: caller.requestId,
+  }
+  const under = requestKey(caller)
+  const expiresMs = tx.nowMs + requestRetentionMs
+  tx.put('request', under, record, request.state === 'pending' ? undefined : expiresMs)
+  for (const [i, otherNonce] of otherNonces.entries()) {
+    const key = `${caller.credentials[i + 1]?.id}/${caller.requestId}`
+    const reference = {
+      ...record,
+      nonce: otherNonce,
+      state: 'done' as const,
+      booked: [],
+      answer: null,
+      under,
+    }
+    tx.put('request', key, reference, expiresMs)
+  }
+}
+
+/** The record that counts, for any of the request's signers. */
+export async function findRequest(
+  source: Pick<LedgerTx, 'get'>,
+  asked: { credential: string; requestId: string },
+): Promise<RequestRecord | undefined> {
+  const filed = await source.get('request', `${asked.credential}/${asked.requestId}`)
+  return filed?.under === undefined ? filed : source.get('request', filed.under)
+}
+
 /** Keeps the answer of a request that needs one commit only. */
 export function putAnswer(
   tx: LedgerTx,
@@ -57,21 +107,5 @@ export function putAnswer(
     answer,
   }: { caller: Caller; wallet: string | null; index: number; answer: StoredAnswer },
 ): void {
-  tx.put(
-    'request',
-    requestKey(caller),
-    {
-      digest: caller.digest,
-      nonce: caller.nonce,
-      state: 'done',
-      at: new Date(tx.nowMs).toISOString(),
-      credential: caller.primary.id,
-      requestId: caller.requestId,
-      wallet,
-      index,
-      booked: [],
-      answer,
-    },
-    tx.nowMs + requestRetentionMs,
-  )
+  putRequest(tx, caller, { state: 'done', wallet, index, booked: [], answer })
 }

@@ -5,7 +5,7 @@ import { signerError } from './catalogue.ts'
 import { answerForwarded } from './forward.ts'
 import { type OpenOptions, openSigner, readAudience } from './open-signer.ts'
 import { readCheckpoint } from './read.ts'
-import { answerOf } from './requests.ts'
+import { answerOf, findRequest } from './requests.ts'
 import { bodyBytesMax, type Handle } from './server.ts'
 import type { Answer, Phase, Signer } from './signer.ts'
 
@@ -105,7 +105,7 @@ async function forward(signer: Signer, text: string): Promise<Answer> {
 
 /** What a request that is in the books came to: for an engine that crashed between asking and hearing. */
 async function outcome(signer: Signer, credentialId: string, requestId: string): Promise<Answer> {
-  const record = await signer.ledger.get('request', `${credentialId}/${requestId}`)
+  const record = await findRequest(signer.ledger, { credential: credentialId, requestId })
   if (record === undefined) throw signerError('SIGNER_ENTRY_UNKNOWN', 'No such request is in the books.')
   if (record.state !== 'done' || record.answer === null) return { status: 200, body: { state: record.state } }
   const answer = await answerOf(signer, { ...record.answer, index: record.index })

@@ -2,7 +2,7 @@
  * The main path of a signature. Read it top to bottom: authenticate, decode, decide and journal in one commit,
  * sign, verify, journal the outcome. Nothing below the permit is reached without the permit being durable.
  */
-import { encodeHex, sha256 } from '@countersign/bytes'
+import { encodeHex, parseAddress, sha256 } from '@countersign/bytes'
 import { describeEffect, type Intent, type Operation } from '@countersign/intent'
 import {
   type Decision,
@@ -20,7 +20,14 @@ import type { LedgerTx } from './ledger.ts'
 import { assembleAnswer, parsePayload, type SignBody } from './payload.ts'
 import { layersOf } from './policies.ts'
 import type { BookedReservation, StoredAnswer, WalletRecord } from './records.ts'
-import { answerOf, type RememberedAnswer, remembered, requestKey, requestRetentionMs } from './requests.ts'
+import {
+  answerOf,
+  putRequest,
+  type RememberedAnswer,
+  remembered,
+  requestKey,
+  requestRetentionMs,
+} from './requests.ts'
 import type { Answer, Signer } from './signer.ts'
 import { book, unbook, usedInWindows } from './windows.ts'
 
@@ -112,6 +119,7 @@ async function decide(
   if (credential?.status !== 'active') throw signer.revoked(caller.primary.id)
   const facts: Facts = {
     walletId: wallet.id,
+    ...(wallet.type === 'EVM' ? { walletAddress: parseAddress(wallet.address) } : {}),
     operation: intent.operation,
     credentialId: credential.id,
     role: credential.role,
@@ -133,7 +141,7 @@ async function decide(
       amountMinor: String(amountMinor),
     })),
   })
-  putRequest(tx, { caller, walletId: wallet.id, state: 'pending', index, booked, answer: null })
+  putRequest(tx, caller, { state: 'pending', wallet: wallet.id, index, booked, answer: null })
   return { index, booked, rules }
 }
 
@@ -161,7 +169,7 @@ function refuse(
     body: { error: error.toJSON(), decision: json, journal: { index } },
     receipt: false,
   }
-  putRequest(tx, { caller, walletId: order.walletId, state: 'done', index, booked: [], answer })
+  putRequest(tx, caller, { state: 'done', wallet: order.walletId, index, booked: [], answer })
   return { ...answer, index }
 }
 
@@ -205,10 +213,9 @@ async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<{ index: n
     signatureDigest: encodeHex(sha256(signature.bytes)),
     ...(answer.hash === undefined ? {} : { transactionHash: answer.hash }),
   })
-  putRequest(tx, {
-    caller,
-    walletId: wallet.id,
+  putRequest(tx, caller, {
     state: 'done',
+    wallet: wallet.id,
     index: entry.index,
     booked: [],
     answer: { status: 200, body: answer, receipt: true },
@@ -240,36 +247,6 @@ async function abandon(signer: Signer, caller: Caller, permit: Permit): Promise<
   } catch {
     // The store is down: the permit stays open and booked until the recovery at the next start resolves it.
   }
-}
-
-function putRequest(
-  tx: LedgerTx,
-  request: {
-    caller: Caller
-    walletId: string
-    state: 'pending' | 'done'
-    index: number
-    booked: readonly BookedReservation[]
-    answer: StoredAnswer | null
-  },
-): void {
-  const { caller, walletId, ...rest } = request
-  const record = {
-    ...rest,
-    digest: caller.digest,
-    nonce: caller.nonce,
-    at: new Date(tx.nowMs).toISOString(),
-    credential: caller.primary.id,
-    requestId: caller.requestId,
-    wallet: walletId,
-  }
-  // A pending request has no end: only an outcome or the recovery may take it away.
-  tx.put(
-    'request',
-    requestKey(caller),
-    record,
-    rest.state === 'pending' ? undefined : tx.nowMs + requestRetentionMs,
-  )
 }
 
 function whatWasAsked({ caller, order, intent }: { caller: Caller; order: SignOrder; intent: Intent }) {
