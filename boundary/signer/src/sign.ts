@@ -2,7 +2,7 @@
  * The main path of a signature. Read it top to bottom: authenticate, decode, decide and journal in one commit,
  * sign, verify, journal the outcome. Nothing below the permit is reached without the permit being durable.
  */
-import { encodeHex, parseAddress, sha256 } from '@countersign/bytes'
+import { type Address, encodeHex, sha256 } from '@countersign/bytes'
 import { describeEffect, type Intent, type Operation } from '@countersign/intent'
 import {
   type Decision,
@@ -119,7 +119,7 @@ async function decide(
   if (credential?.status !== 'active') throw signer.revoked(caller.primary.id)
   const facts: Facts = {
     walletId: wallet.id,
-    ...(wallet.type === 'EVM' ? { walletAddress: parseAddress(wallet.address) } : {}),
+    ...(wallet.type === 'EVM' ? { walletAddress: wallet.address.toLowerCase() as Address } : {}),
     operation: intent.operation,
     credentialId: credential.id,
     role: credential.role,
