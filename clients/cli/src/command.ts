@@ -1,0 +1,94 @@
+import type { CountersignClient } from '@countersign/sdk'
+import { type Command, InvalidArgumentError } from 'commander'
+import { exitCodeOf } from './exit-codes.ts'
+import { createOutput, type Output } from './output.ts'
+import { type GlobalOptions, openClient, readSettings, type Settings } from './settings.ts'
+
+/** What a command's action gets beside its own arguments and options. */
+export interface Context {
+  readonly output: Output
+  readonly settings: Settings
+  /** Signs with the caller's credential. */
+  client(): CountersignClient
+  /** Signs changes with every admin credential that is at hand. */
+  admins(): CountersignClient
+}
+
+/** Runs an action: errors become messages and exit codes, in one place. An action may return its own exit code. */
+export function act<Arguments extends unknown[], Options extends object>(
+  command: Command,
+  run: (
+    context: Context,
+    options: Options,
+    ...given: Arguments
+  ) => Promise<number | undefined> | number | undefined,
+): Command {
+  return command.action(async (...all: unknown[]) => {
+    const given = all.slice(0, -2) as Arguments
+    const options = command.optsWithGlobals<Options & GlobalOptions>()
+    const output = createOutput(options.json === true)
+    try {
+      const settings = readSettings(options)
+      const context: Context = {
+        output,
+        settings,
+        client: () => openClient(settings),
+        admins: () => openClient(settings, 'admins'),
+      }
+      process.exitCode = (await run(context, options, ...given)) ?? 0
+    } catch (error) {
+      output.error(error)
+      process.exitCode = exitCodeOf(error)
+    }
+  })
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('Not a whole number.')
+  return value
+}
+
+export function collect(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value]
+}
+
+export interface RequestOptions {
+  readonly requestId?: string
+  readonly agent?: string
+  readonly workflow?: string
+  readonly operator?: string
+}
+
+export function requestOptions(command: Command): Command {
+  return command
+    .option('--request-id <id>', 'same id and content, same answer: makes a repetition safe')
+    .option('--agent <name>', 'attribution: the agent that asks')
+    .option('--workflow <name>', 'attribution: the workflow that it is part of')
+    .option('--operator <name>', 'attribution: the person or team that answers for it')
+}
+
+export function requestOf({ requestId, agent, workflow, operator }: RequestOptions) {
+  const attribution = {
+    ...(agent === undefined ? {} : { agent }),
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(operator === undefined ? {} : { operator }),
+  }
+  return {
+    body: Object.keys(attribution).length === 0 ? {} : { attribution },
+    call: requestId === undefined ? {} : { requestId },
+  }
+}
+
+export async function gather<T>(items: AsyncIterable<T>, itemsMax: number): Promise<T[]> {
+  const gathered: T[] = []
+  for await (const item of items) {
+    if (gathered.length >= itemsMax) break
+    gathered.push(item)
+  }
+  return gathered
+}
+
+/** What a list without --limit shows at most. */
+export const listItemsMax = 10_000

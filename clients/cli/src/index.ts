@@ -1,0 +1,3 @@
+export * from './catalogue.ts'
+export * from './exit-codes.ts'
+export * from './program.ts'

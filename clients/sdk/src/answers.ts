@@ -1,0 +1,138 @@
+import type { Address, Hex } from '@countersign/bytes'
+import type {
+  Attribution,
+  Credential,
+  CredentialAlgorithm,
+  InclusionProof,
+  Power,
+  Receipt,
+  Role,
+  TransactionAnswer,
+  userIdentifierTypes,
+  WalletAnswer,
+} from '@countersign/wire'
+
+export interface JournalEntryJson {
+  readonly v: 1
+  readonly at: string
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+export type Wallet = WalletAnswer
+export type UserIdentifierType = (typeof userIdentifierTypes)[number]
+
+export interface NewWallet {
+  readonly type?: 'EVM' | 'SOLANA'
+  readonly name?: string
+  readonly policy?: string
+  readonly userIdentifier?: string
+  readonly userIdentifierType?: UserIdentifierType
+}
+
+export interface Signed {
+  readonly signature: Hex
+  readonly receipt: Receipt
+}
+
+export interface SignedTransaction extends Signed {
+  readonly signedTransaction: Hex
+  readonly hash: Hex
+}
+
+export interface SignedAuthorizationAnswer extends Signed {
+  readonly r: Hex
+  readonly s: Hex
+  readonly yParity: 0 | 1
+}
+
+/** Decimal string, 0x-prefixed hexadecimal, safe integer; bigints are sent as decimal strings. */
+export type Quantity = string | number | bigint
+
+export interface TransactionRequest {
+  readonly chainId: number
+  readonly to?: Address | Hex
+  readonly value?: Quantity
+  readonly data?: Hex
+  readonly type?: 0 | 1 | 2 | 3 | 4
+  readonly nonce?: Quantity
+  readonly gas?: Quantity
+  readonly gasPrice?: Quantity
+  readonly maxFeePerGas?: Quantity
+  readonly maxPriorityFeePerGas?: Quantity
+  readonly accessList?: readonly { readonly address: Hex; readonly storageKeys: readonly Hex[] }[]
+  readonly authorizationList?: readonly unknown[]
+  readonly maxFeePerBlobGas?: Quantity
+  readonly blobVersionedHashes?: readonly Hex[]
+}
+
+/** Its `status` ends at confirmed, reverted, refused or failed. */
+export type Transaction = TransactionAnswer
+
+export interface Identity {
+  readonly audience: string
+  /** Raw Ed25519 public key; null while the signer is sealed. */
+  readonly journalKey: Hex | null
+  readonly origin: string
+  readonly version: string
+  readonly phase: string
+}
+
+export interface Health {
+  readonly [field: string]: unknown
+}
+
+export interface CheckpointAnswer {
+  /** The C2SP signed note. */
+  readonly checkpoint: string
+}
+
+export interface EntriesAnswer {
+  readonly entries: readonly { readonly index: number; readonly entry: JournalEntryJson }[]
+  /** Of the whole journal. */
+  readonly size: number
+}
+
+export interface ConsistencyAnswer {
+  readonly from: number
+  readonly to: number
+  /** base64. */
+  readonly hashes: readonly string[]
+}
+
+export interface PolicyPut {
+  readonly id: string
+  readonly hash: Hex
+  readonly version: number
+  readonly appliedAt: string
+}
+
+export interface PolicyAnswer {
+  readonly id: string
+  readonly hash: Hex
+  readonly version: number
+  readonly appliedAt: string
+  /** The file as it was applied; lists leave it out. */
+  readonly policy?: unknown
+}
+
+export interface NewCredential {
+  readonly algorithm: CredentialAlgorithm
+  readonly publicKey: Hex
+  readonly role: Role
+  readonly name: string
+  readonly powers?: readonly Power[]
+  readonly attribution?: Attribution
+}
+
+export interface CustodyAnswer {
+  readonly [field: string]: unknown
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** null on the last page. */
+  readonly nextCursor: string | null
+}
+
+export type { Attribution, Credential, CredentialAlgorithm, InclusionProof, Power, Receipt, Role }

@@ -1,0 +1,274 @@
+import { decodeHex, type Hex } from '@countersign/bytes'
+import { audienceOf, ordinaryLifetimeS, quorumLifetimeS, type SignedRequest } from '@countersign/wire'
+import type {
+  CheckpointAnswer,
+  Credential,
+  Health,
+  Identity,
+  NewCredential,
+  NewWallet,
+  Page,
+  PolicyAnswer,
+  Receipt,
+  Transaction,
+  TransactionRequest,
+  Wallet,
+} from './answers.ts'
+import { type Call, calls, type ForWallet, type PageQuery, type WalletQuery } from './calls.ts'
+import { sdkError } from './catalogue.ts'
+import type { CredentialSigner } from './credential-key.ts'
+import { newRequestId, signRequest } from './sign-request.ts'
+import {
+  answerTimeoutMs,
+  type Fetch,
+  getPublic,
+  retriesMax,
+  sendSigned,
+  type Transport,
+} from './transport.ts'
+
+export interface ClientOptions {
+  /** The engine, for example `http://127.0.0.1:8080`. */
+  readonly url: string
+  readonly credential: CredentialSigner
+  /** Sign administrative requests together with `credential`, where a quorum is needed. */
+  readonly cosigners?: readonly CredentialSigner[]
+  /**
+   * The signer that this client trusts, `sgn_…`: recommended. Without it the first answer of the url is believed
+   * for as long as this client lives (trust on first use), so a false engine could stand in for the real one.
+   * It would still get no signature out of the real signer, as a request is signed for one audience only.
+   */
+  readonly audience?: string
+  /** Instead of the global fetch: an in-process engine, a proxy, a client certificate. */
+  readonly fetch?: Fetch
+  /** Repetitions after a network failure or 503. */
+  readonly retries?: number
+  readonly timeoutMs?: number
+}
+
+export interface CallOptions {
+  /**
+   * 8 to 64 of A-Z a-z 0-9 _ -. The same id with the same content gives the same answer, whatever happened in
+   * between; so keep it with the job that the request serves. Made up where it is not given.
+   */
+  readonly requestId?: string
+  readonly signal?: AbortSignal
+}
+
+export interface WaitOptions {
+  readonly timeoutMs?: number
+  readonly pollMs?: number
+  readonly signal?: AbortSignal
+}
+
+export const waitTimeoutMs = 120_000
+export const waitPollMs = 250
+/** A list that never ends is an engine that is broken. */
+const pagesMax = 1_000_000
+
+export type CountersignClient = ReturnType<typeof createCountersignClient>
+
+/** Every route of the engine, typed. Nothing is sent before the first call. */
+export function createCountersignClient(options: ClientOptions) {
+  const { credential, cosigners = [] } = options
+  const transport = transportOf(options)
+  let knownAudience: Promise<string> | undefined =
+    options.audience === undefined ? undefined : Promise.resolve(options.audience)
+
+  const audience = (): Promise<string> => {
+    knownAudience ??= identity().then(
+      (found) => found.audience,
+      (error) => {
+        knownAudience = undefined
+        throw error
+      },
+    )
+    return knownAudience
+  }
+
+  /** @throws {CountersignError} SDK_AUDIENCE_MISMATCH */
+  const identity = async (): Promise<Identity> => {
+    const found = (await getPublic(transport, '/v1/identity')) as Identity
+    checkIdentity(found, options.audience)
+    return found
+  }
+
+  /** Signs now with every credential of this client; for quorum files, `cosignRequest` adds the others' later. */
+  const sign = async <Answer>(call: Call<Answer>, callOptions: CallOptions = {}): Promise<SignedRequest> =>
+    signRequest({
+      call,
+      audience: await audience(),
+      requestId: callOptions.requestId ?? newRequestId(),
+      signers: call.admin ? [credential, ...cosigners] : [credential],
+      lifetimeS: ordinaryLifetimeS,
+      nowMs: Date.now(),
+    })
+
+  const execute = async <Answer>(call: Call<Answer>, callOptions: CallOptions = {}): Promise<Answer> => {
+    const requestId = callOptions.requestId ?? newRequestId()
+    const { signal } = callOptions
+    return (await sendSigned(transport, () => sign(call, { requestId }), { signal })) as Answer
+  }
+
+  /** For collecting a quorum's signatures by hand: valid for a day where the call is administrative. */
+  const prepare = async <Answer>(call: Call<Answer>, callOptions: CallOptions = {}): Promise<SignedRequest> =>
+    signRequest({
+      call,
+      audience: await audience(),
+      requestId: callOptions.requestId ?? newRequestId(),
+      signers: [credential],
+      lifetimeS: call.admin ? quorumLifetimeS : ordinaryLifetimeS,
+      nowMs: Date.now(),
+    })
+
+  return {
+    transport,
+    credential,
+    audience,
+    identity,
+    health: async () => (await getPublic(transport, '/v1/health')) as Health,
+    execute,
+    sign,
+    prepare,
+    /** Sends a request that is signed already. Not repeated with new signatures: this client did not make them. */
+    submit: (request: SignedRequest, callOptions: { signal?: AbortSignal } = {}): Promise<unknown> =>
+      sendSigned({ ...transport, retries: 0 }, async () => request, callOptions),
+
+    wallets: {
+      create: (wallet: NewWallet = {}, o?: CallOptions) => execute(calls.createWallet(wallet), o),
+      get: (id: string, o?: CallOptions) => execute(calls.getWallet(id), o),
+      /** One page; `list` asks for page after page as a loop goes on. */
+      page: (query: WalletQuery = {}) => execute(calls.listWallets(query)),
+      list: (query: Omit<WalletQuery, 'cursor'> = {}) =>
+        pages<Wallet>((page) => calls.listWallets({ ...query, ...page }), execute),
+      setPolicy: (input: Parameters<typeof calls.setWalletPolicy>[0], o?: CallOptions) =>
+        execute(calls.setWalletPolicy(input), o),
+    },
+
+    signMessage: (input: Parameters<typeof calls.signMessage>[0], o?: CallOptions) =>
+      execute(calls.signMessage(input), o),
+    signTypedData: (input: Parameters<typeof calls.signTypedData>[0], o?: CallOptions) =>
+      execute(calls.signTypedData(input), o),
+    signTransaction: (input: Parameters<typeof calls.signTransaction>[0], o?: CallOptions) =>
+      execute(calls.signTransaction(input), o),
+    signAuthorization: (input: Parameters<typeof calls.signAuthorization>[0], o?: CallOptions) =>
+      execute(calls.signAuthorization(input), o),
+    signRaw: (input: Parameters<typeof calls.signRaw>[0], o?: CallOptions) =>
+      execute(calls.signRaw(input), o),
+
+    sendTransaction: (
+      input: ForWallet & { transaction: TransactionRequest; maxFeeMinor?: string | bigint },
+      o?: CallOptions,
+    ) => execute(calls.sendTransaction(input), o),
+    /** @returns the transaction in a final state; look at its `status`.
+     * @throws {CountersignError} SDK_WAIT_TIMED_OUT */
+    waitForTransaction: (id: string, wait: WaitOptions = {}) =>
+      waitUntil(() => execute(calls.getTransaction(id)), id, wait),
+    transactions: {
+      get: (id: string, o?: CallOptions) => execute(calls.getTransaction(id), o),
+      list: (query: { walletId?: string; limit?: number } = {}) =>
+        pages<Transaction>((page) => calls.listTransactions({ ...query, ...page }), execute),
+    },
+
+    receipts: { get: (requestId: string) => execute<Receipt>(calls.getReceipt(requestId)) },
+    journal: {
+      checkpoint: () => execute<CheckpointAnswer>(calls.getCheckpoint()),
+      entries: (query: { start: number; limit: number }) => execute(calls.listEntries(query)),
+      proof: (query: { index: number; size: number }) => execute(calls.getInclusionProof(query)),
+      consistency: (query: { from: number; to: number }) => execute(calls.getConsistencyProof(query)),
+    },
+
+    policies: {
+      list: () => pages<PolicyAnswer>((page) => calls.listPolicies(page), execute),
+      get: (id: string) => execute(calls.getPolicy(id)),
+      put: (input: Parameters<typeof calls.putPolicy>[0], o?: CallOptions) =>
+        execute(calls.putPolicy(input), o),
+    },
+    credentials: {
+      list: () => pages<Credential>((page) => calls.listCredentials(page), execute),
+      create: (input: NewCredential, o?: CallOptions) => execute(calls.createCredential(input), o),
+      revoke: (id: string, o?: CallOptions) => execute(calls.revokeCredential(id), o),
+    },
+    organisation: {
+      setPolicy: (input: Parameters<typeof calls.setOrganisationPolicy>[0], o?: CallOptions) =>
+        execute(calls.setOrganisationPolicy(input), o),
+    },
+    custody: { get: (walletId: string) => execute(calls.getCustody(walletId)) },
+  }
+}
+
+function transportOf(options: ClientOptions): Transport {
+  let url: URL
+  try {
+    url = new URL(options.url)
+  } catch {
+    throw sdkError('SDK_INPUT_INVALID', 'The option url is no URL.', {
+      fix: 'For example http://127.0.0.1:8080.',
+    })
+  }
+  if (url.pathname !== '/' || url.search !== '' || url.username !== '' || url.password !== '') {
+    throw sdkError('SDK_INPUT_INVALID', 'The option url has a path, a query or a user name.', {
+      fix: 'Give scheme, host and port only: the path is part of what is signed.',
+    })
+  }
+  return {
+    url: url.origin,
+    fetch: options.fetch ?? ((address, init) => fetch(address, init)),
+    retries: options.retries ?? retriesMax,
+    timeoutMs: options.timeoutMs ?? answerTimeoutMs,
+  }
+}
+
+/** The audience names the journal key, so the two must agree; and both must be the pinned one. */
+function checkIdentity(found: Identity, pinned: string | undefined): void {
+  // A sealed signer cannot prove its key yet; nothing is signed for it either.
+  const key = found?.journalKey ?? null
+  const expected =
+    key === null ? found.audience : audienceOf(decodeHex(key.replace(/^(0x)?/, '0x'), 'journalKey', 32))
+  if (found.audience !== expected) {
+    throw sdkError(
+      'SDK_AUDIENCE_MISMATCH',
+      'The signer behind the url names a journal key that is not its own.',
+    )
+  }
+  if (pinned !== undefined && pinned !== expected) {
+    throw sdkError('SDK_AUDIENCE_MISMATCH', `The url leads to ${expected}, but ${pinned} is trusted.`)
+  }
+}
+
+type Execute = <Answer>(call: Call<Answer>) => Promise<Answer>
+
+async function* pages<T>(
+  callFor: (page: PageQuery) => Call<Page<T>>,
+  execute: Execute,
+): AsyncGenerator<T, void, undefined> {
+  let cursor: string | null = null
+  for (let count = 0; count < pagesMax; count++) {
+    const page: Page<T> = await execute(callFor(cursor === null ? {} : { cursor }))
+    if (!Array.isArray(page.items)) throw sdkError('SDK_ANSWER_INVALID', 'The answer is no page of a list.')
+    yield* page.items
+    if (page.nextCursor === null || page.nextCursor === cursor) return
+    cursor = page.nextCursor
+  }
+}
+
+const finalStatuses = new Set(['confirmed', 'reverted', 'refused', 'failed'])
+
+async function waitUntil(
+  read: () => Promise<Transaction>,
+  id: string,
+  { timeoutMs = waitTimeoutMs, pollMs = waitPollMs, signal }: WaitOptions,
+): Promise<Transaction> {
+  const endMs = Date.now() + timeoutMs
+  for (;;) {
+    signal?.throwIfAborted()
+    const transaction = await read()
+    if (finalStatuses.has(transaction.status)) return transaction
+    if (Date.now() >= endMs) {
+      throw sdkError('SDK_WAIT_TIMED_OUT', `Transaction ${id} is still ${transaction.status}.`, {
+        details: { id, status: transaction.status, hash: transaction.hash as Hex },
+      })
+    }
+    await new Promise((resolve) => setTimeout(resolve, pollMs))
+  }
+}

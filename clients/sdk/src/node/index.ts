@@ -1,0 +1,2 @@
+export * from './credential-file.ts'
+export * from './key-object-credential.ts'
