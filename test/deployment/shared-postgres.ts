@@ -17,19 +17,10 @@ let shared: Promise<SharedPostgres> | undefined
 
 /**
  * A new, empty database in the one Postgres that this worker has: starting a server takes seconds, a database
- * milliseconds. COUNTERSIGN_TEST_POSTGRES names a server to use instead, as postgres://user:password@host:port.
+ * milliseconds.
  * @returns its url. */
 export async function createDatabase(): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`
-  const given = process.env.COUNTERSIGN_TEST_POSTGRES
-  if (given !== undefined) {
-    const { default: pg } = await import('pg')
-    const client = new pg.Client({ connectionString: `${given}/postgres` })
-    await client.connect()
-    await client.query(`CREATE DATABASE ${name}`)
-    await client.end()
-    return `${given}/${name}`
-  }
   shared ??= startPostgres()
   const { server, port } = await shared
   await server.createDatabase(name)

@@ -5,7 +5,6 @@ import { delimiter, dirname, join, resolve } from 'node:path'
 import { type Hex, recoverMessageAddress } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type StartedProcess, startDaemon } from '../../clients/cli/src/child-process.ts'
-import { createDatabase } from '../deployment/shared-postgres.ts'
 
 const repository = resolve(import.meta.dirname, '../..')
 const installTimeoutMs = 300_000
@@ -79,16 +78,7 @@ describe('the packed packages, installed into an empty folder', () => {
       const started = await startDaemon({
         name: 'countersign dev',
         command: join(folder, 'node_modules/.bin/countersign'),
-        args: [
-          'dev',
-          '--folder',
-          join(folder, '.countersign'),
-          '--port',
-          '0',
-          '--json',
-          '--database-url',
-          await createDatabase(),
-        ],
+        args: ['dev', '--folder', join(folder, '.countersign'), '--port', '0', '--json'],
         env: { PATH: env().PATH },
       })
       dev = started

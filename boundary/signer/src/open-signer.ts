@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { constants, existsSync } from 'node:fs'
 import { chmod, mkdir, open, rename, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { openEnvBackend } from '@countersign/backend-env'
 import { openFileBackend } from '@countersign/backend-file'
 import { openMemoryBackend } from '@countersign/backend-memory'
+import { isCountersignError } from '@countersign/bytes'
 import {
   type BackendChoice,
   backendChoice,
   createKdfParams,
   encodeSealedFile,
   type KeyBackend,
+  keysError,
   parseSealedFile,
   SealingKey,
   type Secret,
@@ -262,11 +264,19 @@ async function readKeyFile(config: SignerConfig) {
   if (!existsSync(path))
     throw signerError('SIGNER_NOT_INITIALISED', `There is no signer in ${config.dataDir}.`)
   await checkOwnOnly(path)
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  let text: string
   try {
-    return parseSealedFile(await handle.readFile('utf8'))
-  } finally {
-    await handle.close()
+    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    text = await handle.readFile('utf8').finally(() => handle.close())
+  } catch (cause) {
+    throw signerError('SIGNER_PERMISSIONS', `${path} cannot be read, or is not a plain file.`, { cause })
+  }
+  try {
+    return parseSealedFile(text)
+  } catch (error) {
+    if (!isCountersignError(error)) throw error
+    const code = error.code as Parameters<typeof keysError>[0]
+    throw keysError(code, `${basename(path)}: ${error.message}`)
   }
 }
 

@@ -50,6 +50,10 @@ export interface SignOrder {
   readonly forwarded: ForwardedRequest
 }
 
+/** Once a second for an hour. */
+const abandonRetryMs = 1_000
+const abandonTriesMax = 3_600
+
 interface Permit {
   readonly index: number
   readonly booked: readonly BookedReservation[]
@@ -224,7 +228,7 @@ async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<{ index: n
 }
 
 /** The signature exists nowhere outside this process and is dropped: the budget is free again, and the journal says so. */
-async function abandon(signer: Signer, caller: Caller, permit: Permit): Promise<void> {
+async function abandon(signer: Signer, caller: Caller, permit: Permit, tries = 1): Promise<void> {
   try {
     await signer.ledger.submit(async (tx) => {
       const record = await tx.get('request', requestKey(caller))
@@ -245,7 +249,10 @@ async function abandon(signer: Signer, caller: Caller, permit: Permit): Promise<
       )
     })
   } catch {
-    // The store is down: the permit stays open and booked until the recovery at the next start resolves it.
+    // The store or the clock is down: the permit stays open and booked until they are back, or until the recovery
+    // at the next start resolves it.
+    if (tries >= abandonTriesMax) return
+    setTimeout(() => void abandon(signer, caller, permit, tries + 1), abandonRetryMs).unref()
   }
 }
 
