@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { type Hex, recoverMessageAddress } from 'viem'
@@ -34,6 +34,8 @@ function countersign<T>(...args: string[]): T {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-packages-'))
+  // Under root the embedded Postgres runs as another user, who must be able to reach its program.
+  chmodSync(folder, 0o755)
   const out = join(folder, 'out')
   run(process.execPath, [join(repository, 'tools/build/build.ts'), '--out', out], repository)
   const tarballs = readdirSync(join(out, 'tarballs')).map((name) => join(out, 'tarballs', name))

@@ -260,8 +260,12 @@ export const policyChangeAnswer = Type.Object({ policy: nullable(policyIdSchema)
 
 export const checkpointAnswer = Type.Object({
   checkpoint: Type.String({ description: 'C2SP signed note: origin, size, root, signature.' }),
+  journalKey: hexOf(32, 'Ed25519 public key of the journal; trust the one that you know, not this copy.'),
 })
-export const entriesAnswer = Type.Object({ entries: Type.Array(jsonObjectSchema) })
+export const entriesAnswer = Type.Object({
+  entries: Type.Array(Type.Object({ index: countSchema, entry: jsonObjectSchema })),
+  size: countSchema,
+})
 const hashes = Type.Array(Type.String({ description: 'base64, from the leaf up.' }), { maxItems: 64 })
 export const inclusionAnswer = Type.Object({ index: countSchema, size: countSchema, hashes })
 export const consistencyAnswer = Type.Object({ from: countSchema, to: countSchema, hashes })
