@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { concatBytes, encodeUtf8, sha256 } from '@countersign/bytes'
 import { MerkleFrontier } from '@countersign/wire'
 import { openClock } from '../../boundary/signer/src/clock.ts'
 import { type Journal, openJournal, openJournalKey, signHead } from '../../boundary/signer/src/journal.ts'
@@ -25,7 +26,7 @@ export async function openTestLedger(wrap: (store: Store) => Store = (store) => 
   const store = wrap(openSqliteStore(':memory:'))
   const key = openJournalKey(new Uint8Array(randomBytes(32)))
   const master = randomBytes(32)
-  const seal = openRecordSeal((info) => Buffer.concat([master, Buffer.from(info)]))
+  const seal = openRecordSeal((info) => sha256(concatBytes(master, encodeUtf8(info))))
   const frontier = new MerkleFrontier()
   const journal = openJournal(key, store, { frontier, checkpoint: signHead(key, frontier) })
   const impossible: unknown[] = []

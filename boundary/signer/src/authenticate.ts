@@ -7,6 +7,7 @@ import {
   type CredentialAlgorithm,
   checkAudience,
   checkFreshness,
+  ordinaryLifetimeS,
   parseRequestSignatures,
   type SignedRequest,
   wireError,
@@ -42,6 +43,26 @@ export async function authenticate(
   context: AuthenticationContext,
   maxLifetimeS: number,
 ): Promise<Caller> {
+  const { parsed, credentials, nowS } = await prove(request, context, maxLifetimeS)
+  // Only now: an unproven request must not be able to use up somebody's nonce.
+  for (const signature of parsed.signatures)
+    context.nonces.take(signature.credentialId, signature.nonce, signature.expires, nowS)
+  const [primary] = credentials
+  if (primary === undefined) throw new Error('bug: a request without signatures was parsed')
+  return {
+    credentials,
+    primary,
+    requestId: parsed.requestId,
+    digest: parsed.digest,
+    nonces: parsed.signatures.map(({ nonce }) => nonce),
+    attribution: primary.attribution,
+  }
+}
+
+/**
+ * The same without taking the nonces: for what must not be done for just anybody, before the request is worked on.
+ * @throws {CountersignError} WIRE_* */
+export async function prove(request: SignedRequest, context: AuthenticationContext, maxLifetimeS: number) {
   const parsed = parseRequestSignatures(request)
   checkAudience(parsed.audience, context.audience)
   const nowS = Math.floor(context.nowMs() / 1000)
@@ -58,6 +79,9 @@ export async function authenticate(
     if (credential.status !== 'active') {
       throw wireError('WIRE_CREDENTIAL_REVOKED', `The credential ${credential.id} was revoked.`)
     }
+    // A day is for members of a quorum: each nonce is remembered for as long as its signature lives.
+    if (credential.role !== 'admin')
+      checkFreshness(signature, { nowS, maxLifetimeS: Math.min(maxLifetimeS, ordinaryLifetimeS) })
     credentials.push(credential)
   }
   const valid = await Promise.all(
@@ -72,19 +96,7 @@ export async function authenticate(
       `The signature of ${credentials[bad]?.id} does not verify over this request.`,
     )
   }
-  // Only now: an unproven request must not be able to use up somebody's nonce.
-  for (const signature of parsed.signatures)
-    context.nonces.take(signature.credentialId, signature.nonce, signature.expires, nowS)
-  const [primary] = credentials
-  if (primary === undefined) throw new Error('bug: a request without signatures was parsed')
-  return {
-    credentials,
-    primary,
-    requestId: parsed.requestId,
-    digest: parsed.digest,
-    nonces: parsed.signatures.map(({ nonce }) => nonce),
-    attribution: primary.attribution,
-  }
+  return { parsed, credentials, nowS }
 }
 
 const keysMax = 10_000

@@ -60,7 +60,8 @@ async function custodyStatement(signer: Signer, wallet: WalletRecord): Promise<o
         ],
       },
       engineUser(signer.sharesUserWithEngine),
-      ...(await Promise.all(askers.map((credential) => exposureTo(credential, layers, wallet.id)))),
+      // Below the quorum an admin is an asker like others: a rule that names nobody is for admins too.
+      ...exposuresTo((organisation?.quorum ?? 0) > 1 ? active : askers, layers, wallet.id),
       {
         what: 'engine and every agent’s credential together',
         ...figures(
@@ -109,9 +110,18 @@ function engineUser(isShared: boolean) {
   }
 }
 
-async function exposureTo(credential: Credential, layers: readonly PolicyLayer[], walletId: string) {
-  const what = `credential ${credential.name} (${credential.id})`
-  return { what, ...figures(exposureOf(layers, walletId, [credential.id])) }
+/** Computed once for all whom the same rules name: a large policy takes its time, and anybody may ask. */
+function exposuresTo(credentials: readonly Credential[], layers: readonly PolicyLayer[], walletId: string) {
+  const naming = layers
+    .flatMap(({ policy }) => policy?.rules ?? [])
+    .flatMap((rule) => (rule.credentials === undefined ? [] : [rule.credentials]))
+  const known = new Map<string, ReturnType<typeof figures>>()
+  return credentials.map(({ id, name, role }) => {
+    const named = naming.map((ids) => (ids.has(id) ? '1' : '0')).join('')
+    const exposure = known.get(named) ?? figures(exposureOf(layers, walletId, [id]))
+    known.set(named, exposure)
+    return { what: `credential ${name} (${id})${role === 'admin' ? ', an admin alone' : ''}`, ...exposure }
+  })
 }
 
 function figures(exposure: Exposure) {

@@ -3,11 +3,13 @@ import type { Operation } from '@countersign/intent'
 import {
   type ForwardedRequest,
   matchRoute,
+  maxLifetimeS,
   parseBody,
   parseQuery,
   type RouteMatch,
   wireError,
 } from '@countersign/wire'
+import { prove } from './authenticate.ts'
 import {
   addCredential,
   type NewCredential,
@@ -36,14 +38,27 @@ import type { Answer, Signer } from './signer.ts'
 /** Typed data nests its types and arrays; nothing else comes near. */
 const bodyLimits = { textCharsMax: 1_000_000, depthMax: 32 }
 const defaultPageItems = 100
+/** Parsing a megabyte takes a hundred milliseconds of the only thread: nobody but a credential may ask for it. */
+const unprovenCharsMax = 32_768
 
 /**
  * Which work a signed request asks for. The path that decides is the one that was signed; the engine's own routing
  * has no say in it.
  * @throws {CountersignError} */
 export async function answerForwarded(signer: Signer, forwarded: ForwardedRequest): Promise<Answer> {
+  signer.load.inFlight++
+  try {
+    return await answerRoute(signer, forwarded)
+  } finally {
+    signer.load.inFlight--
+  }
+}
+
+async function answerRoute(signer: Signer, forwarded: ForwardedRequest): Promise<Answer> {
   const { request } = forwarded
   const match = matchRoute(request.method, request.path)
+  if (request.body.length > unprovenCharsMax)
+    await prove(request, signer.authentication, maxLifetimeS(match.route))
   const body = bodyOf(match, request.body)
   const { params, query } = match
   const param = (name: string) => params[name] as string

@@ -1,5 +1,13 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign as signWithNode } from 'node:crypto'
-import { canonicalJson, encodeBase64, encodeHex, encodeUtf8, type Hex, parseJson } from '@countersign/bytes'
+import {
+  canonicalJson,
+  encodeBase64,
+  encodeHex,
+  encodeUtf8,
+  type Hex,
+  type Json,
+  parseJson,
+} from '@countersign/bytes'
 import {
   audienceOf,
   consistencyProof,
@@ -10,6 +18,7 @@ import {
   type MerkleFrontier,
   type Receipt,
   receiptPayload,
+  verifyInclusion,
 } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import type { Store, StoredNode } from './store.ts'
@@ -52,6 +61,11 @@ export interface Journal {
   ): { size: number; nodes: StoredNode[]; checkpoint: string }
   adopt(frontier: JournalFrontier, checkpoint: string): void
   leaves(start: number, limit: number): Promise<string[]>
+  /**
+   * An entry as it stands in the tree whose head is in memory. Unlike a record it has no MAC, so what is signed about
+   * it must not come from the disk unproven.
+   * @throws {CountersignError} SIGNER_JOURNAL_TAMPERED */
+  provenLeaf(index: number): Promise<string>
   /** @throws {CountersignError} SIGNER_ENTRY_UNKNOWN */
   inclusion(index: number, size: number): Promise<readonly Uint8Array[]>
   /** @throws {CountersignError} SIGNER_ENTRY_UNKNOWN */
@@ -124,6 +138,19 @@ export function openJournal(
       checkpoint = nextCheckpoint
     },
     leaves: (start, limit) => store.leaves(start, limit),
+    async provenLeaf(index) {
+      const size = frontier.size
+      const root = frontier.root()
+      const [leaf] = await store.leaves(index, 1)
+      if (leaf === undefined || index >= size)
+        throw signerError('SIGNER_JOURNAL_TAMPERED', `The journal lacks its entry ${index}.`)
+      const claim = { index, size, leafHash: leafHash(encodeUtf8(leaf)), root }
+      if (verifyInclusion(claim, await inclusionProof(index, size, node))) return leaf
+      throw signerError(
+        'SIGNER_JOURNAL_TAMPERED',
+        `The journal’s entry ${index}, or the tree above it, was changed outside the signer.`,
+      )
+    },
     async inclusion(index, size) {
       if (size > frontier.size || index >= size) {
         throw signerError(
@@ -144,7 +171,7 @@ export function openJournal(
     },
     async receipt(index, leaf) {
       const signature = await signBytes(receiptPayload(index, leafHash(encodeUtf8(leaf))))
-      const entry = parseJson(leaf) as Receipt['entry']
+      const entry = parseLeaf(leaf) as Receipt['entry']
       return {
         version: 1,
         signer: audience,
@@ -158,6 +185,13 @@ export function openJournal(
       return encodeBase64(await signBytes(encodeUtf8(`${context}\n${canonicalJson(statement)}\n`)))
     },
   }
+}
+
+/** An entry holds at most a policy document, or what a large request would have done and why not. */
+const leafLimits = { textCharsMax: 8_000_000, depthMax: 64 }
+
+export function parseLeaf(leaf: string): Json {
+  return parseJson(leaf, leafLimits)
 }
 
 /** The tree head as a signed checkpoint. On this thread: it is once per commit, and the commit waits for it. */

@@ -9,6 +9,8 @@ import { type Store, type StoredRecord, StoreMoved } from './store.ts'
 /** Requests that share one commit. */
 const jobsPerBatchMax = 256
 const jobsQueuedMax = 4_096
+/** How long the first job of a batch waits for more of the requests that are in flight. */
+const gatherMs = 1
 const cachedRecordsMax = 50_000
 const prunedPerBatchMax = 256
 const pruneEveryMs = 1_000
@@ -58,6 +60,8 @@ interface LedgerOptions {
   readonly setDigest: Uint8Array
   /** Called with what must never happen; the signer halts. */
   readonly onImpossible: (error: unknown) => void
+  /** Requests that the signer is working on: what a batch can hope for. */
+  readonly inFlight?: (() => number) | undefined
   /** Tests: called before and after each commit. */
   readonly at?: ((point: string) => Promise<void> | void) | undefined
 }
@@ -89,6 +93,7 @@ export function openLedger(options: LedgerOptions): Ledger {
   let running: Promise<void> | undefined
   let closed = false
   let prunedAtMs = 0
+  let commits = 0
 
   async function load(kind: RecordKind, key: string): Promise<Known> {
     const id = `${kind} ${key}`
@@ -98,10 +103,12 @@ export function openLedger(options: LedgerOptions): Ledger {
       cache.set(id, hit)
       return hit
     }
+    const commitsBefore = commits
     const record = await store.get(kind, key)
     if (record === undefined) return undefined
     const loaded = unseal(record)
-    remember(id, loaded)
+    // Read outside a job, it may have been overtaken by a commit, whose version is then the one to remember.
+    if (commits === commitsBefore) remember(id, loaded)
     return loaded
   }
 
@@ -130,14 +137,24 @@ export function openLedger(options: LedgerOptions): Ledger {
   async function drain(): Promise<void> {
     try {
       while (queue.length > 0) {
-        // Lets the requests that have just arrived join the batch.
-        await new Promise<void>((next) => setImmediate(next))
+        await gather()
         await runBatch(queue.splice(0, jobsPerBatchMax))
       }
     } finally {
       // In the same turn as the last look at the queue: a submit after it starts a new drain.
       running = undefined
     }
+  }
+
+  /** Lets requests that are on their way join the batch: a commit costs the same for one as for many. */
+  async function gather(): Promise<void> {
+    const untilMs = performance.now() + gatherMs
+    do await new Promise<void>((next) => setImmediate(next))
+    while (
+      queue.length < (options.inFlight?.() ?? 0) / 2 &&
+      queue.length < jobsPerBatchMax &&
+      performance.now() < untilMs
+    )
   }
 
   async function runBatch(jobs: readonly QueuedJob[]): Promise<void> {
@@ -223,6 +240,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     const leaves = batch.leaves.map(({ leaf }) => leaf)
     await options.at?.('before-commit')
     await store.commit({ sizeBefore: size - leaves.length, puts, deletes, leaves, nodes, head })
+    commits++
     await options.at?.('after-commit')
     journal.adopt(batch.frontier, checkpoint)
     setDigest.set(nextDigest)
@@ -238,9 +256,9 @@ export function openLedger(options: LedgerOptions): Ledger {
     for (const record of expired) {
       const id = `${record.kind} ${record.key}`
       if (batch.staged.has(id)) continue
-      unseal(record)
-      // The store says which; only the record, which has a MAC, can say that its time is over.
-      if (record.expiresMs === undefined || record.expiresMs >= batch.nowMs) {
+      // The store says which; only the record itself, which has a MAC, can say that its time is over.
+      const expiresMs = (await load(record.kind as RecordKind, record.key))?.record.expiresMs
+      if (expiresMs === undefined || expiresMs >= batch.nowMs) {
         throw impossible(
           signerError('SIGNER_STORE_TAMPERED', `The database lists the record ${id} as expired; it is not.`),
         )

@@ -54,6 +54,8 @@ function takeSecret(env: NodeJS.ProcessEnv): Secret | undefined {
   const text = env.WALLET_KEY_ENCRYPTION_SECRET
   delete env.WALLET_KEY_ENCRYPTION_SECRET
   delete process.env.WALLET_KEY_ENCRYPTION_SECRET
+  // The env backend takes its key out of the copy that it is given.
+  delete process.env.COUNTERSIGN_RAW_KEY
   return text === undefined || text === '' ? undefined : new Secret(text)
 }
 

@@ -1,8 +1,10 @@
-import { wireError } from '@countersign/wire'
+import { clockSkewS, ordinaryLifetimeS, wireError } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 
-/** Fresh nonces held at once: about an hour of 300 requests a second at the longest ordinary lifetime. */
+/** Fresh nonces held at once: 3,333 requests a second at the longest ordinary lifetime. */
 const noncesMax = 1_000_000
+/** Of one credential, of signatures that outlive an ordinary one: so that nobody can fill the memory for a day. */
+const longLivedMax = 5_000
 const sweepEveryS = 5
 
 /**
@@ -11,22 +13,44 @@ const sweepEveryS = 5
  */
 export class NonceMemory {
   readonly #seen = new Map<string, number>()
+  readonly #longLived = new Map<string, Map<string, number>>()
   #sweptS = 0
 
   /** @throws {CountersignError} WIRE_NONCE_REPLAYED, SIGNER_BUSY */
   take(credentialId: string, nonce: string, expiresS: number, nowS: number): void {
     this.#sweep(nowS)
     const key = `${credentialId} ${nonce}`
-    if (this.#seen.has(key)) throw replayed()
+    const longLived = this.#longLived.get(credentialId)
+    if (this.#seen.has(key) || longLived?.has(nonce) === true) throw replayed()
+    if (expiresS > nowS + clockSkewS + ordinaryLifetimeS) {
+      this.#takeLongLived(credentialId, longLived ?? new Map(), nonce, expiresS)
+      return
+    }
     if (this.#seen.size >= noncesMax)
       throw signerError('SIGNER_BUSY', 'Too many fresh nonces are remembered at once.')
     this.#seen.set(key, expiresS)
+  }
+
+  #takeLongLived(credentialId: string, own: Map<string, number>, nonce: string, expiresS: number): void {
+    if (own.size >= longLivedMax) {
+      throw signerError(
+        'SIGNER_BUSY',
+        `The credential ${credentialId} has made ${longLivedMax} long-lived signatures that have not expired.`,
+        { fix: 'Let signatures expire after 300 seconds, or wait for those that were made to expire.' },
+      )
+    }
+    own.set(nonce, expiresS)
+    this.#longLived.set(credentialId, own)
   }
 
   #sweep(nowS: number): void {
     if (nowS - this.#sweptS < sweepEveryS) return
     this.#sweptS = nowS
     for (const [key, expiresS] of this.#seen) if (expiresS < nowS) this.#seen.delete(key)
+    for (const [credentialId, own] of this.#longLived) {
+      for (const [nonce, expiresS] of own) if (expiresS < nowS) own.delete(nonce)
+      if (own.size === 0) this.#longLived.delete(credentialId)
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { openEnvBackend } from '@countersign/backend-env'
 import { openFileBackend } from '@countersign/backend-file'
 import { openMemoryBackend } from '@countersign/backend-memory'
-import { isCountersignError } from '@countersign/bytes'
+import { concatBytes, encodeUtf8, isCountersignError, sha256 } from '@countersign/bytes'
 import {
   type BackendChoice,
   backendChoice,
@@ -28,7 +28,7 @@ import { NonceMemory } from './nonce-memory.ts'
 import { PolicyCache } from './policies.ts'
 import { openRecordSeal, type RecordSeal } from './records.ts'
 import { recover, type VerifiedState, verifyStore } from './recovery.ts'
-import { assembleSigner, PhaseSwitch, type Signer } from './signer.ts'
+import { assembleSigner, type Load, PhaseSwitch, type Signer } from './signer.ts'
 import { openSqliteStore } from './sqlite-store.ts'
 import type { Store } from './store.ts'
 
@@ -143,7 +143,7 @@ async function openEphemeral(options: OpenOptions, choice: BackendChoice): Promi
   const store = openSqliteStore(':memory:')
   const key = openJournalKey(new Uint8Array(randomBytes(32)))
   const master = randomBytes(32)
-  const seal = openRecordSeal((info) => Buffer.concat([master, Buffer.from(info)]))
+  const seal = openRecordSeal((info) => sha256(concatBytes(master, encodeUtf8(info))))
   await foundOrganisation(store, key, seal, options)
   return start(options, { store, seal, key, choice })
 }
@@ -159,7 +159,7 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
   const state = await verifyStore(store, seal, key)
   const clock = openClock(state.timeMs, options.clockSource)
   const phase = new PhaseSwitch(options.onHalt)
-  const { journal, ledger } = openBooks({ store, seal, key, state, clock, phase, at: options.at })
+  const { journal, ledger, load } = openBooks({ store, seal, key, state, clock, phase, at: options.at })
   const backend = await openBackend(choice, options)
   try {
     await recover(ledger, state.open)
@@ -179,6 +179,7 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
       nowMs: () => ledger.nowMs(),
     },
     phase,
+    load,
     sharesUserWithEngine: options.config.socketGroup === undefined,
     ...(options.at === undefined ? {} : { at: options.at }),
     close: async () => {
@@ -197,12 +198,22 @@ function openBooks(parts: {
   clock: Clock
   phase: PhaseSwitch
   at?: OpenOptions['at'] | undefined
-}): { journal: Journal; ledger: Ledger } {
+}): { journal: Journal; ledger: Ledger; load: Load } {
   const { store, seal, key, state, clock, phase, at } = parts
+  const load = { inFlight: 0 }
   const journal = openJournal(key, store, state)
   const onImpossible = (error: unknown) => phase.halt(error)
-  const ledger = openLedger({ store, seal, journal, clock, setDigest: state.setDigest, onImpossible, at })
-  return { journal, ledger }
+  const ledger = openLedger({
+    store,
+    seal,
+    journal,
+    clock,
+    setDigest: state.setDigest,
+    onImpossible,
+    at,
+    inFlight: () => load.inFlight,
+  })
+  return { journal, ledger, load }
 }
 
 /** The first entry of every journal: who may change anything. */

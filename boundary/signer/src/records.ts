@@ -1,4 +1,11 @@
-import { concatBytes, encodeUtf8, type Hex, hmacSha256, isEqualConstantTime } from '@countersign/bytes'
+import {
+  concatBytes,
+  encodeUtf8,
+  type Hex,
+  hmacSha256,
+  isEqualConstantTime,
+  sha256,
+} from '@countersign/bytes'
 import type { KeyUri } from '@countersign/keys'
 import type { PolicyId } from '@countersign/policy'
 import type { Credential } from '@countersign/wire'
@@ -107,7 +114,13 @@ export interface RecordSeal {
  * that are stored nowhere, so XOR suffices to combine them. */
 export function openRecordSeal(deriveKey: (info: string) => Uint8Array): RecordSeal {
   const recordMac = hmacSha256(deriveKey('record-mac/v1'))
-  const element = hmacSha256(deriveKey('record-set/v1'))
+  // Key and MAC have fixed lengths, so one hash over both is a keyed function already: nothing can be appended.
+  const elementInput = new Uint8Array(64)
+  elementInput.set(deriveKey('record-set/v1').subarray(0, 32))
+  const element = (recordsMac: Uint8Array) => {
+    elementInput.set(recordsMac, 32)
+    return sha256(elementInput)
+  }
   const headMac = hmacSha256(deriveKey('head-mac/v1'))
   const mac = (record: Omit<StoredRecord, 'mac'>) =>
     recordMac(encodeUtf8(`${record.kind}\0${record.key}\0${record.expiresMs ?? ''}\0${record.value}`))

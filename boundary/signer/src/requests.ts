@@ -50,9 +50,7 @@ function rememberedAs(record: RequestRecord, caller: Caller): RememberedAnswer |
 /** The answer as it was given first; a receipt is made again from its journal entry, bit for bit. */
 export async function answerOf(signer: Signer, answer: RememberedAnswer): Promise<Answer> {
   if (!answer.receipt) return { status: answer.status, body: answer.body }
-  const [leaf] = await signer.journal.leaves(answer.index, 1)
-  if (leaf === undefined) throw new Error('bug: a request points behind the end of the journal')
-  const receipt = await signer.journal.receipt(answer.index, leaf)
+  const receipt = await signer.journal.receipt(answer.index, await signer.journal.provenLeaf(answer.index))
   return { status: answer.status, body: { ...(answer.body as object), receipt } }
 }
 

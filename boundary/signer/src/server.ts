@@ -108,11 +108,18 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > bodyBytesMax)
-      throw wireError('WIRE_BODY_TOO_LARGE', `The body is over ${bodyBytesMax} bytes.`)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > bodyBytesMax)
+        throw wireError('WIRE_BODY_TOO_LARGE', `The body is over ${bodyBytesMax} bytes.`)
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    if (isCountersignError(cause)) throw cause
+    throw wireError('WIRE_INVALID_REQUEST', 'The caller went away before its request was complete.', {
+      cause,
+    })
   }
   try {
     return utf8.decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))

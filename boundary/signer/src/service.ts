@@ -90,8 +90,7 @@ export async function openService(options: OpenOptions & { readonly isSealed: bo
 }
 
 async function forward(signer: Signer, text: string): Promise<Answer> {
-  const envelope = parseObject(text)
-  const { request, preparedTransaction, ...others } = envelope
+  const { request, preparedTransaction, ...others } = parseEnvelope(text)
   if (Object.keys(others).length > 0 || !isSignedRequest(request)) {
     throw wireError('WIRE_INVALID_REQUEST', 'The body is not a forwarded request.')
   }
@@ -117,6 +116,22 @@ async function credential(signer: Signer, id: string): Promise<Answer> {
   const found = await signer.ledger.get('credential', id)
   if (found === undefined) throw signerError('SIGNER_CREDENTIAL_UNKNOWN', `No credential has the id ${id}.`)
   return { status: 200, body: found }
+}
+
+/**
+ * The envelope is the engine's word, and nothing but short strings survives the check of its shape, so the
+ * platform's parser serves: what the caller signed is inside as text, and is parsed strictly later.
+ */
+function parseEnvelope(text: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw wireError('WIRE_INVALID_REQUEST', 'The body is not JSON.', { cause })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>
+  throw wireError('WIRE_INVALID_REQUEST', 'The body is not a forwarded request.')
 }
 
 function parseObject(text: string): JsonObject {

@@ -55,6 +55,8 @@ const abandonRetryMs = 1_000
 const abandonTriesMax = 3_600
 
 interface Permit {
+  /** The part of the journal entries that says who asked for what. */
+  readonly asked: WhatWasAsked
   readonly index: number
   readonly booked: readonly BookedReservation[]
   readonly rules: readonly string[]
@@ -92,7 +94,7 @@ export async function sign(signer: Signer, order: SignOrder): Promise<Answer> {
   const answer = assembleAnswer(intent, signature)
   try {
     const { index, leaf } = await signer.ledger.submit((tx) =>
-      recordOutcome(tx, { caller, wallet, order, intent, permit, answer, signature }),
+      recordOutcome(tx, { caller, wallet, permit, answer, signature }),
     )
     await signer.at('recorded')
     const receipt: Receipt = await signer.journal.receipt(index, leaf)
@@ -135,10 +137,11 @@ async function decide(
   if (!decision.permitted) return refuse(tx, { caller, order, intent, decision })
 
   const booked = await book(tx, decision.reservations)
+  const asked = whatWasAsked({ caller, order, intent })
   const rules = rulesOf(decision)
   const { index } = tx.append({
     type: 'permit',
-    ...whatWasAsked({ caller, order, intent }),
+    ...asked,
     rules,
     reservations: decision.reservations.map(({ key, amountMinor }) => ({
       window: key,
@@ -146,7 +149,7 @@ async function decide(
     })),
   })
   putRequest(tx, caller, { state: 'pending', wallet: wallet.id, index, booked, answer: null })
-  return { index, booked, rules }
+  return { asked, index, booked, rules }
 }
 
 function refuse(
@@ -158,9 +161,10 @@ function refuse(
     decision,
   }: { caller: Caller; order: SignOrder; intent: Intent; decision: Decision },
 ): RememberedAnswer {
-  const reasons = explainDecision(decision)
+  const shown = shortened(decision)
+  const reasons = explainDecision(shown)
   const { index } = tx.append({ type: 'refused', ...whatWasAsked({ caller, order, intent }), reasons })
-  const json = decisionToJson(decision)
+  const json = decisionToJson(shown)
   const error = policyError(
     'POLICY_REFUSED',
     `The policy does not permit this: ${reasons[0] ?? 'no rule permits it'}`,
@@ -175,6 +179,23 @@ function refuse(
   }
   putRequest(tx, caller, { state: 'done', wallet: order.walletId, index, booked: [], answer })
   return { ...answer, index }
+}
+
+const effectsShownMax = 16
+
+/** A small request can have hundreds of effects, each with many reasons against it: not all of them go into the books. */
+function shortened(decision: Decision): Decision {
+  const { effects } = decision
+  if (effects.length <= effectsShownMax) return decision
+  const refused = effects.filter(({ reasons }) => reasons.length > 0)
+  const shown = (refused.length > 0 ? refused : effects).slice(0, effectsShownMax)
+  const layer = decision.reasons[0]?.layer ?? 'wallet'
+  const message = `The request has ${effects.length} effects, of which ${refused.length} are refused; ${shown.length} are shown.`
+  return {
+    ...decision,
+    reasons: [...decision.reasons, { code: 'POLICY_MORE', layer, message }],
+    effects: shown,
+  }
 }
 
 interface Verified {
@@ -198,18 +219,16 @@ async function signAndVerify(signer: Signer, wallet: WalletRecord, intent: Inten
 interface Outcome {
   readonly caller: Caller
   readonly wallet: WalletRecord
-  readonly order: SignOrder
-  readonly intent: Intent
   readonly permit: Permit
   readonly answer: { readonly hash?: string }
   readonly signature: Verified
 }
 
 async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<{ index: number; leaf: string }> {
-  const { caller, wallet, order, intent, permit, answer, signature } = outcome
+  const { caller, wallet, permit, answer, signature } = outcome
   const entry = tx.append({
     type: 'signed',
-    ...whatWasAsked({ caller, order, intent }),
+    ...permit.asked,
     address: wallet.address,
     rules: permit.rules,
     approvals: [],
@@ -255,6 +274,8 @@ async function abandon(signer: Signer, caller: Caller, permit: Permit, tries = 1
     setTimeout(() => void abandon(signer, caller, permit, tries + 1), abandonRetryMs).unref()
   }
 }
+
+type WhatWasAsked = ReturnType<typeof whatWasAsked>
 
 function whatWasAsked({ caller, order, intent }: { caller: Caller; order: SignOrder; intent: Intent }) {
   return {

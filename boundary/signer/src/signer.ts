@@ -27,6 +27,7 @@ export interface Signer {
   readonly authentication: AuthenticationContext
   /** True where the engine can only run as the signer's own user: see the custody statement. */
   readonly sharesUserWithEngine: boolean
+  readonly load: Load
   phase(): Phase
   /** Nothing is signed any more in this process. */
   halt(why: unknown): void
@@ -44,7 +45,13 @@ export interface Signer {
   close(): Promise<void>
 }
 
+/** How much is being worked on; the ledger waits a moment for requests that are on their way to it. */
+export interface Load {
+  inFlight: number
+}
+
 export interface SignerParts {
+  readonly load: Load
   readonly journal: Journal
   readonly ledger: Ledger
   readonly backend: KeyBackend
@@ -64,6 +71,7 @@ export function assembleSigner(parts: SignerParts): Signer {
     backend,
     policies,
     authentication,
+    load: parts.load,
     sharesUserWithEngine: parts.sharesUserWithEngine,
     phase: () => phase.now,
     halt: (why) => phase.halt(why),

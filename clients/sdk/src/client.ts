@@ -28,7 +28,7 @@ import {
 } from './transport.ts'
 
 export interface ClientOptions {
-  /** The engine, for example `http://127.0.0.1:8080`. */
+  /** The engine, for example `http://127.0.0.1:8720`. */
   readonly url: string
   readonly credential: CredentialSigner
   /** Sign administrative requests together with `credential`, where a quorum is needed. */
@@ -203,7 +203,7 @@ function transportOf(options: ClientOptions): Transport {
     url = new URL(options.url)
   } catch {
     throw sdkError('SDK_INPUT_INVALID', 'The option url is no URL.', {
-      fix: 'For example http://127.0.0.1:8080.',
+      fix: 'For example http://127.0.0.1:8720.',
     })
   }
   if (url.pathname !== '/' || url.search !== '' || url.username !== '' || url.password !== '') {

@@ -81,6 +81,9 @@ const permit2Readers: ReadonlyMap<string, Permit2Reader> = new Map([
   ['PermitBatchWitnessTransferFrom', transferPermit('array', 1)],
 ])
 
+/** Primary types of the permits that are read here. */
+export const readPermits: ReadonlySet<string> = new Set(['Permit', ...erc3009Types, ...permit2Readers.keys()])
+
 /** Permit2's AllowanceTransfer: an allowance that lasts until its expiration. */
 function allowancePermit(details: 'struct' | 'array'): Permit2Reader {
   const shape: Shape = { details, spender: 'address', sigDeadline: 'uint' }

@@ -166,9 +166,8 @@ function compileRule(rule: RuleDocument, { path, policyId, decoders }: RulePlace
   if (rule.action === 'permit' && rule.when?.from === undefined && effects.has('token-transfer')) {
     conditions.push(ownTokensOnly)
   }
-  const primaryTypes = rule.when?.typedData?.primaryType
-  if (rule.action === 'permit' && primaryTypes === undefined && effects.has('typed-data')) {
-    conditions.push(noOpaquePermit)
+  if (rule.action === 'permit' && effects.has('typed-data')) {
+    conditions.push(noOpaquePermit(rule.when?.typedData?.primaryType))
   }
   const limits = compileLimits(rule, { path, policyId })
   return {

@@ -1,4 +1,4 @@
-import { quoteText } from '@countersign/intent'
+import { quoteText, readPermits } from '@countersign/intent'
 import type { CompileContext, Condition, Failure } from './condition.ts'
 import { compileFieldCondition, type FieldTest, fieldAt } from './field-condition.ts'
 import type { ConditionsDocument } from './schema.ts'
@@ -60,16 +60,23 @@ export function compileTypedDataCondition(
 }
 
 /**
- * Stands in for a missing `typedData.primaryType` on permit rules: data that is named like a permit but of which
- * no approval could be read would slip past every rule on approvals.
- */
-export const noOpaquePermit: Condition = {
-  name: 'typedData',
-  judge: (effect) => effect.kind !== 'typed-data' || effect.opaquePermit !== true,
-  explain: (effect) => [
-    {
-      code: 'POLICY_TYPED_DATA',
-      message: `${effect.kind === 'typed-data' ? quoteText(effect.primaryType) : 'the data'} is named like a permit but cannot be read as one; only a rule that lists its primary type can permit it`,
+ * Beside every permit rule on typed data: what is named like a permit but of which no approval could be read would slip
+ * past every rule on approvals. Listing the primary type permits it, but for the permits that can be read: their names
+ * stand in rules for the sake of the readable ones, and a token whose domain has no chain id takes the others too.
+ * @param listed Primary types that the rule names. */
+export function noOpaquePermit(listed: readonly string[] | undefined): Condition {
+  const permitted = new Set(listed?.filter((name) => !readPermits.has(name)))
+  return {
+    name: 'typedData',
+    judge: (effect) =>
+      effect.kind !== 'typed-data' || effect.opaquePermit !== true || permitted.has(effect.primaryType),
+    explain: (effect) => {
+      const primaryType = effect.kind === 'typed-data' ? effect.primaryType : ''
+      const why = readPermits.has(primaryType)
+        ? 'a permit of this name must be one whose chain, token and amount can be read'
+        : 'only a rule that lists its primary type can permit it'
+      const message = `${quoteText(primaryType)} is named like a permit but cannot be read as one; ${why}`
+      return [{ code: 'POLICY_TYPED_DATA', message }]
     },
-  ],
+  }
 }

@@ -33,6 +33,8 @@ interface Problem {
 }
 
 const pathCharsShown = 200
+/** More than any list of a body may have. */
+const listItemsSearched = 1_025
 
 function findProblem(schema: TSchema, value: unknown): Problem | undefined {
   let validator = validators.get(schema)
@@ -41,7 +43,7 @@ function findProblem(schema: TSchema, value: unknown): Problem | undefined {
     validators.set(schema, validator)
   }
   if (validator.Check(value)) return undefined
-  const errors = validator.Errors(value)
+  const errors = validator.Errors(shortened(value))
   const depth = ({ instancePath }: { instancePath: string }) => instancePath.split('/').length
   // Where forms are alternatives, the deepest error is of the one that was meant; at equal depth the error about
   // all of them says more than that about one.
@@ -51,6 +53,16 @@ function findProblem(schema: TSchema, value: unknown): Problem | undefined {
   if (error === undefined) return { path: '', message: 'it has another form' }
   const path = error.instancePath.slice(0, pathCharsShown)
   return { path, message: `${path === '' ? 'it' : path} ${words(error)}` }
+}
+
+/**
+ * With no list longer than what decides: the search for duplicates takes time with the square of the length, also in a
+ * list that is refused for its length, and whoever sends it need not have signed it.
+ */
+function shortened(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, listItemsSearched).map(shortened)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shortened(member)]))
 }
 
 function words({ keyword, message }: { keyword: string; message: string }): string {
