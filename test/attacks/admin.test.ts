@@ -23,3 +23,18 @@ describe('a single admin below the quorum', () => {
     expect(statement.ifOwned.at(-1)?.what).toMatch(/every agent/)
   })
 })
+
+it('no credential hides from an auditor behind the first page', async () => {
+  const test = await openTestSigner({ admins: 3 })
+  const seen: string[] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const path = `/v1/credentials?limit=3${cursor === '' ? '' : `&cursor=${cursor}`}`
+    const answer = await test.ask('GET', path, undefined, { by: test.admins[0]! })
+    expect(answer.status).toBe(200)
+    const page = answer.body as { items: { id: string }[]; nextCursor: string | null }
+    seen.push(...page.items.map(({ id }) => id))
+    cursor = page.nextCursor
+  }
+  expect(seen.sort()).toEqual([...test.admins, test.agent].map(({ id }) => id).sort())
+  await test.close()
+})

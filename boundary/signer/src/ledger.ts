@@ -245,7 +245,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     journal.adopt(batch.frontier, checkpoint)
     setDigest.set(nextDigest)
     for (const [id, loaded] of fresh) {
-      if (loaded === undefined) cache.delete(id)
+      if (loaded === undefined || isSettled(loaded)) cache.delete(id)
       else remember(id, loaded)
     }
   }
@@ -351,6 +351,11 @@ export function openLedger(options: LedgerOptions): Ledger {
       while (running !== undefined) await running
     },
   }
+}
+
+/** A request that has its answer is hardly ever asked for again; keeping thousands only makes the heap old. */
+function isSettled({ record, value }: Loaded): boolean {
+  return record.kind === 'request' && (value as Records['request']).state !== 'pending'
 }
 
 interface Batch {

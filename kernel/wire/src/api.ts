@@ -174,6 +174,16 @@ const cursorQuery = Type.Optional(
 )
 const countQuery = (description: string) => Type.String({ pattern: '^(?:0|[1-9][0-9]{0,15})$', description })
 
+/** The cursor is the id of the last item of the page before. */
+export const pageQuery = Type.Object(
+  {
+    cursor: Type.Optional(
+      Type.String({ pattern: '^[A-Za-z0-9_.-]{1,128}$', description: '`nextCursor` of the page before.' }),
+    ),
+    limit: limitQuery,
+  },
+  strict,
+)
 export const listWalletsQuery = Type.Object(
   {
     cursor: cursorQuery,

@@ -233,6 +233,7 @@ export const routes = [
     signer: true,
     status: 200,
     summary: 'List policies. Needs the power read or the role admin.',
+    query: api.pageQuery,
     answer: api.policiesAnswer,
   },
   {
@@ -275,6 +276,7 @@ export const routes = [
     signer: true,
     status: 200,
     summary: 'List credentials. Needs the power read or the role admin.',
+    query: api.pageQuery,
     answer: api.credentialsAnswer,
   },
   {
