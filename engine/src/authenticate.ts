@@ -4,6 +4,7 @@ import {
   type Credential,
   checkAudience,
   checkFreshness,
+  checkSignatureCount,
   ordinaryLifetimeS,
   parseRequestSignatures,
   type SignedRequest,
@@ -31,6 +32,8 @@ export interface UsedNonce {
 /** @throws {CountersignError} WIRE_* */
 export async function authenticate(request: SignedRequest, signer: SignerClient): Promise<Caller> {
   const parsed = parseRequestSignatures(request)
+  // Nothing that the engine answers by itself is a quorum's.
+  checkSignatureCount({ auth: 'credential' }, parsed)
   checkAudience(parsed.audience, await signer.audience())
   const nowS = Math.floor(Date.now() / 1_000)
   const credentials: Credential[] = []

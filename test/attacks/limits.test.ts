@@ -13,16 +13,6 @@ import {
 const payee = '0x1111111111111111111111111111111111111111'
 const token = '0xcccccccccccccccccccccccccccccccccccccccc'
 
-function onlySignature(request: SignedRequest, n: number): SignedRequest {
-  const part = (header: string) => (request.headers[header] as string).split(/, (?=sig\d=)/)[n] as string
-  const headers = {
-    ...request.headers,
-    'signature-input': part('signature-input'),
-    signature: part('signature'),
-  }
-  return { ...request, headers }
-}
-
 describe('attacks on limits', () => {
   let test: TestSigner
   beforeAll(async () => {
@@ -30,17 +20,26 @@ describe('attacks on limits', () => {
   })
   afterAll(() => test.close())
 
-  // Open: SECURITY.md would have to say it, or routes without quorum refuse a second signature. See the review.
-  it.fails('an owned engine splits a request of two agents into two requests with one id', async () => {
+  it('an owned engine finds no request of two agents to split: the signer takes one signature', async () => {
     const wallet = await test.walletUnder(paymentPolicy('test'))
     const second = createTestKey('second agent')
     const credential = { algorithm: 'p256', publicKey: second.publicKey, role: 'agent', name: second.name }
     await test.ask('POST', '/v1/credentials', credential, { by: test.admins })
-    const path = `/v1/wallets/${wallet.id}/sign-transaction`
-    const { request } = await test.signed('POST', path, payment(400n), { by: [test.agent, second] })
-    for (const n of [0, 1]) await test.send({ request: onlySignature(request, n) })
-    const [window] = await test.signer.ledger.range('window', wallet.id, `${wallet.id}~`, 1)
-    expect(window?.value.sumMinor).toBe('400')
+    const asked: [SignedRequest['method'], string, unknown][] = [
+      ['POST', `/v1/wallets/${wallet.id}/sign-transaction`, payment(400n)],
+      ['POST', '/v1/wallets', { type: 'EVM' }],
+      ['GET', `/v1/wallets/${wallet.id}`, undefined],
+      ['GET', '/v1/journal/checkpoint', undefined],
+    ]
+    const size = test.signer.journal.size()
+    for (const [method, path, body] of asked) {
+      const { request } = await test.signed(method, path, body, { by: [test.agent, second] })
+      const answer = await test.send({ request })
+      expect(answer.status, path).toBe(400)
+      expect(errorCode(answer), path).toBe('WIRE_TOO_MANY_SIGNATURES')
+    }
+    expect(test.signer.journal.size()).toBe(size)
+    expect(await test.signer.ledger.range('window', wallet.id, `${wallet.id}~`, 1)).toEqual([])
   })
 
   it('a batch adds up in one window, in one request and over several', async () => {

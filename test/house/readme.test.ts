@@ -33,7 +33,7 @@ it('shows a policy that the signer accepts', () => {
 it('documents every effect with the conditions that apply to it', () => {
   const document = readFileSync(resolve(root, 'docs/policy.md'), 'utf8')
   for (const kind of effectKinds) {
-    const [, cell = ''] = new RegExp(`\n\\| \`${kind}\` \\|.*\\|([^|]*)\\|\n`).exec(document) ?? []
+    const [, cell = ''] = new RegExp(`\n\\| *\`${kind}\` *\\|.*\\|([^|]*)\\| *\n`).exec(document) ?? []
     const listed = [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name)
     const wanted = Object.entries(conditionKinds).flatMap(([name, kinds]) =>
       kinds.includes(kind) ? [name] : [],

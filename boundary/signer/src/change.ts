@@ -6,11 +6,10 @@ import {
   credentialId,
   type Power,
   parsePublicKey,
-  quorumLifetimeS,
   type Role,
   type SignedRequest,
 } from '@countersign/wire'
-import { authenticate, type Caller } from './authenticate.ts'
+import { type Caller, prove } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
 import type { JournalEntry } from './journal.ts'
 import type { LedgerTx } from './ledger.ts'
@@ -34,11 +33,13 @@ async function change(
   request: SignedRequest,
   apply: (tx: LedgerTx, caller: Caller) => Promise<Change>,
 ): Promise<Answer> {
-  const caller = await authenticate(request, signer.authentication, quorumLifetimeS)
+  const { caller, takeNonces } = await prove(request, signer.authentication, 'quorum')
   const answer = await signer.ledger.submit(async (tx) => {
     const known = await remembered(tx, caller)
+    // A request that was sent too early leaves its signers' nonces to the one that all have signed.
+    if (known === undefined) await checkQuorum(tx, caller)
+    takeNonces()
     if (known !== undefined) return known
-    await checkQuorum(tx, caller)
     const { entry, status, body } = await apply(tx, caller)
     const { index } = tx.append({
       ...entry,
@@ -47,7 +48,7 @@ async function change(
       credentials: caller.credentials.map(({ id }) => id),
       attribution: caller.attribution,
     })
-    const stored = { status, body: { ...body, journal: { index } }, receipt: false }
+    const stored = { status, body, receipt: true }
     putAnswer(tx, { caller, wallet: null, index, answer: stored })
     return { ...stored, index }
   })
@@ -91,12 +92,12 @@ export function putWalletPolicy(
     const wallet = await tx.get('wallet', walletId)
     if (wallet === undefined) throw signerError('SIGNER_WALLET_UNKNOWN', `No wallet has the id ${walletId}.`)
     checkExpected(wallet.policy, expected, `policy of wallet ${walletId}`)
-    await checkPolicyExists(tx, policy)
+    const hash = await hashOf(tx, policy)
     tx.put('wallet', walletId, { ...wallet, policy: policy as PolicyId | null })
     return {
-      entry: { type: 'wallet-policy', wallet: walletId, policy, before: wallet.policy },
+      entry: { type: 'wallet-policy', wallet: walletId, policy, hash, before: wallet.policy },
       status: 200,
-      body: { walletId, policy },
+      body: { walletId, policy, hash },
     }
   })
 }
@@ -109,12 +110,12 @@ export function putOrganisationPolicy(
   return change(signer, request, async (tx, caller) => {
     const organisation = await checkQuorum(tx, caller)
     checkExpected(organisation.policy, expected, 'organisation’s policy')
-    await checkPolicyExists(tx, policy)
+    const hash = await hashOf(tx, policy)
     tx.put('organisation', 'organisation', { ...organisation, policy: policy as PolicyId | null })
     return {
-      entry: { type: 'organisation-policy', policy, before: organisation.policy },
+      entry: { type: 'organisation-policy', policy, hash, before: organisation.policy },
       status: 200,
-      body: { policy },
+      body: { policy, hash },
     }
   })
 }
@@ -184,10 +185,12 @@ export function revokeCredential(signer: Signer, request: SignedRequest, id: str
   })
 }
 
-async function checkPolicyExists(tx: LedgerTx, policy: string | null): Promise<void> {
-  if (policy !== null && (await tx.get('policy', policy)) === undefined) {
-    throw signerError('SIGNER_POLICY_UNKNOWN', `No policy has the id ${policy}.`)
-  }
+/** Of the policy as it stands in this commit: its id alone does not say what the change put in force. */
+async function hashOf(tx: LedgerTx, policy: string | null): Promise<Hex | null> {
+  if (policy === null) return null
+  const found = await tx.get('policy', policy)
+  if (found === undefined) throw signerError('SIGNER_POLICY_UNKNOWN', `No policy has the id ${policy}.`)
+  return found.hash
 }
 
 function checkExpected(now: string | null, expected: string | null, what: string): void {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { encodeHex } from '@countersign/bytes'
 import type { PolicyId } from '@countersign/policy'
-import { ordinaryLifetimeS, type SignedRequest, wireError } from '@countersign/wire'
+import { type SignedRequest, wireError } from '@countersign/wire'
 import { addressOf } from './address.ts'
 import { authenticate, type Caller } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
@@ -26,7 +26,7 @@ export async function createWallet(
   request: SignedRequest,
   wanted: NewWallet,
 ): Promise<Answer> {
-  const caller = await authenticate(request, signer.authentication, ordinaryLifetimeS)
+  const caller = await authenticate(request, signer.authentication)
   const known = await signer.ledger.submit(async (tx) => {
     const before = await remembered(tx, caller)
     if (before === undefined) await checkMayCreate(tx, caller, wanted)
@@ -56,7 +56,7 @@ export async function createWallet(
       backend: record.backend,
       policy: record.policy,
     })
-    const stored = { status: 201, body: { ...walletJson(record), journal: { index } }, receipt: false }
+    const stored = { status: 201, body: walletJson(record), receipt: true }
     putAnswer(tx, { caller, wallet: record.id, index, answer: stored })
     return { ...stored, index }
   })

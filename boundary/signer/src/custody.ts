@@ -1,5 +1,5 @@
 import { describeExposure, type Exposure, exposureOf } from '@countersign/policy'
-import { type Credential, ordinaryLifetimeS, type SignedRequest } from '@countersign/wire'
+import type { Credential, SignedRequest } from '@countersign/wire'
 import { authenticate } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
 import { layersOf, type PolicyLayer } from './policies.ts'
@@ -14,7 +14,7 @@ export const custodyContext = 'countersign-custody-v1'
  * from its own records, signed with its journal key over `countersign-custody-v1\n` and the canonical statement.
  */
 export async function readCustody(signer: Signer, request: SignedRequest, walletId: string): Promise<Answer> {
-  await authenticate(request, signer.authentication, ordinaryLifetimeS)
+  await authenticate(request, signer.authentication)
   const wallet = await signer.ledger.get('wallet', walletId)
   if (wallet === undefined) throw signerError('SIGNER_WALLET_UNKNOWN', `No wallet has the id ${walletId}.`)
   const statement = await custodyStatement(signer, wallet)

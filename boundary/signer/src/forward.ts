@@ -3,7 +3,6 @@ import type { Operation } from '@countersign/intent'
 import {
   type ForwardedRequest,
   matchRoute,
-  maxLifetimeS,
   parseBody,
   parseQuery,
   type RouteMatch,
@@ -46,19 +45,9 @@ const unprovenCharsMax = 32_768
  * has no say in it.
  * @throws {CountersignError} */
 export async function answerForwarded(signer: Signer, forwarded: ForwardedRequest): Promise<Answer> {
-  signer.load.inFlight++
-  try {
-    return await answerRoute(signer, forwarded)
-  } finally {
-    signer.load.inFlight--
-  }
-}
-
-async function answerRoute(signer: Signer, forwarded: ForwardedRequest): Promise<Answer> {
   const { request } = forwarded
   const match = matchRoute(request.method, request.path)
-  if (request.body.length > unprovenCharsMax)
-    await prove(request, signer.authentication, maxLifetimeS(match.route))
+  if (request.body.length > unprovenCharsMax) await prove(request, signer.authentication, match.route.auth)
   const body = bodyOf(match, request.body)
   const { params, query } = match
   const param = (name: string) => params[name] as string

@@ -22,6 +22,7 @@ import {
 } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import type { Store, StoredNode } from './store.ts'
+import { signReceipt } from './verifier.ts'
 
 export type JournalEntryType =
   | 'init'
@@ -112,12 +113,7 @@ export function openJournal(
     }
     throw signerError('SIGNER_JOURNAL_TAMPERED', `The journal lacks its tree node ${level}/${index}.`)
   }
-  const signBytes = (bytes: Uint8Array): Promise<Uint8Array> =>
-    new Promise((resolve, reject) => {
-      signWithNode(null, bytes, key.privateKey, (error, signature) =>
-        error ? reject(error) : resolve(signature),
-      )
-    })
+  const signBytes = (bytes: Uint8Array) => signReceipt(key.privateKey, bytes)
 
   return {
     audience,
@@ -137,7 +133,8 @@ export function openJournal(
       frontier = next
       checkpoint = nextCheckpoint
     },
-    leaves: (start, limit) => store.leaves(start, limit),
+    // The store may show more for a moment: what is not durable is not there yet.
+    leaves: async (start, limit) => store.leaves(start, Math.max(0, Math.min(limit, frontier.size - start))),
     async provenLeaf(index) {
       const size = frontier.size
       const root = frontier.root()

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { openTestLedger } from '../../../test/signer/test-ledger.ts'
 import type { LedgerTx } from './ledger.ts'
 import type { Store, StoreBatch } from './store.ts'
-import { StoreMoved } from './store.ts'
+import { CommitInDoubt, StoreMoved } from './store.ts'
 
 const policy = (id: string, version: number) => ({
   id: id as never,
@@ -93,6 +93,54 @@ describe('the ledger', () => {
     state.failing = new StoreMoved('7 entries where 0 were expected')
     await expect(test.ledger.submit(async (tx) => tx.append({ type: 'policy' }))).rejects.toMatchObject({
       code: 'SIGNER_STORE_TAMPERED',
+    })
+    expect(test.impossible).toHaveLength(1)
+    await test.close()
+  })
+
+  it('shows nobody a commit that is not on disk yet', async () => {
+    let release: (() => void) | undefined
+    let isSlow = false
+    const test = await openTestLedger((store) => ({
+      ...store,
+      async commit(batch: StoreBatch) {
+        await store.commit(batch)
+        // As the store does it: written, and visible to reads, before the disk confirms it.
+        if (isSlow)
+          await new Promise<void>((resolve) => {
+            release = resolve
+          })
+      },
+    }))
+    await test.ledger.submit(async (tx) => tx.append({ type: 'policy' }))
+    isSlow = true
+    const written = test.ledger.submit(async (tx) => {
+      tx.put('policy', 'new', policy('new', 1))
+      tx.append({ type: 'policy' })
+    })
+    await expect.poll(() => release).toBeDefined()
+    expect(await test.journal.leaves(0, 10)).toHaveLength(1)
+    let seen: unknown = 'nothing yet'
+    const reading = test.ledger.get('policy', 'new').then((record) => {
+      seen = record
+    })
+    const ranging = test.ledger.range('policy', '', 'z', 10).then((rows) => rows.length)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(seen).toBe('nothing yet')
+    release?.()
+    await Promise.all([written, reading])
+    expect(seen).toMatchObject({ version: 1 })
+    expect(await ranging).toBe(1)
+    expect(await test.journal.leaves(0, 10)).toHaveLength(2)
+    await test.close()
+  })
+
+  it('halts where the disk does not confirm a commit', async () => {
+    const { state, wrap } = watched()
+    const test = await openTestLedger(wrap)
+    state.failing = new CommitInDoubt('EIO: i/o error, fdatasync')
+    await expect(test.ledger.submit(async (tx) => tx.append({ type: 'policy' }))).rejects.toMatchObject({
+      code: 'SIGNER_STORE_FAILED',
     })
     expect(test.impossible).toHaveLength(1)
     await test.close()

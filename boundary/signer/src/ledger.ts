@@ -4,13 +4,11 @@ import { signerError } from './catalogue.ts'
 import type { Clock } from './clock.ts'
 import type { Journal, JournalEntry, JournalFrontier } from './journal.ts'
 import type { RecordKind, RecordSeal, Records } from './records.ts'
-import { type Store, type StoredRecord, StoreMoved } from './store.ts'
+import { CommitInDoubt, type Store, type StoredRecord, StoreMoved } from './store.ts'
 
 /** Requests that share one commit. */
 const jobsPerBatchMax = 256
 const jobsQueuedMax = 4_096
-/** How long the first job of a batch waits for more of the requests that are in flight. */
-const gatherMs = 1
 const cachedRecordsMax = 50_000
 const prunedPerBatchMax = 256
 const pruneEveryMs = 1_000
@@ -60,8 +58,6 @@ interface LedgerOptions {
   readonly setDigest: Uint8Array
   /** Called with what must never happen; the signer halts. */
   readonly onImpossible: (error: unknown) => void
-  /** Requests that the signer is working on: what a batch can hope for. */
-  readonly inFlight?: (() => number) | undefined
   /** Tests: called before and after each commit. */
   readonly at?: ((point: string) => Promise<void> | void) | undefined
 }
@@ -94,6 +90,7 @@ export function openLedger(options: LedgerOptions): Ledger {
   let closed = false
   let prunedAtMs = 0
   let commits = 0
+  let committing: Promise<void> | undefined
 
   async function load(kind: RecordKind, key: string): Promise<Known> {
     const id = `${kind} ${key}`
@@ -137,24 +134,14 @@ export function openLedger(options: LedgerOptions): Ledger {
   async function drain(): Promise<void> {
     try {
       while (queue.length > 0) {
-        await gather()
+        // Lets the requests that have just arrived join the batch.
+        await new Promise<void>((next) => setImmediate(next))
         await runBatch(queue.splice(0, jobsPerBatchMax))
       }
     } finally {
       // In the same turn as the last look at the queue: a submit after it starts a new drain.
       running = undefined
     }
-  }
-
-  /** Lets requests that are on their way join the batch: a commit costs the same for one as for many. */
-  async function gather(): Promise<void> {
-    const untilMs = performance.now() + gatherMs
-    do await new Promise<void>((next) => setImmediate(next))
-    while (
-      queue.length < (options.inFlight?.() ?? 0) / 2 &&
-      queue.length < jobsPerBatchMax &&
-      performance.now() < untilMs
-    )
   }
 
   async function runBatch(jobs: readonly QueuedJob[]): Promise<void> {
@@ -204,6 +191,14 @@ export function openLedger(options: LedgerOptions): Ledger {
       options.onImpossible(refusal)
       return refusal
     }
+    if (error instanceof CommitInDoubt) {
+      const refusal = signerError(
+        'SIGNER_STORE_FAILED',
+        `It is not known whether the journal is on disk: ${error.message}.`,
+      )
+      options.onImpossible(refusal)
+      return refusal
+    }
     if (error instanceof CountersignError) return error
     return signerError(
       'SIGNER_STORE_FAILED',
@@ -238,16 +233,29 @@ export function openLedger(options: LedgerOptions): Ledger {
     const stateMac = seal.headMac({ setDigest: nextDigest, checkpoint, timeMs: batch.nowMs })
     const head = { size, checkpoint, stateMac, timeMs: batch.nowMs }
     const leaves = batch.leaves.map(({ leaf }) => leaf)
-    await options.at?.('before-commit')
-    await store.commit({ sizeBefore: size - leaves.length, puts, deletes, leaves, nodes, head })
-    commits++
-    await options.at?.('after-commit')
-    journal.adopt(batch.frontier, checkpoint)
-    setDigest.set(nextDigest)
-    for (const [id, loaded] of fresh) {
-      if (loaded === undefined || isSettled(loaded)) cache.delete(id)
-      else remember(id, loaded)
+    const settle = async () => {
+      await options.at?.('before-commit')
+      await store.commit({ sizeBefore: size - leaves.length, puts, deletes, leaves, nodes, head })
+      commits++
+      await options.at?.('after-commit')
+      journal.adopt(batch.frontier, checkpoint)
+      setDigest.set(nextDigest)
+      for (const [id, loaded] of fresh) {
+        if (loaded === undefined || isSettled(loaded)) cache.delete(id)
+        else remember(id, loaded)
+      }
     }
+    committing = settle()
+    try {
+      await committing
+    } finally {
+      committing = undefined
+    }
+  }
+
+  /** The store shows a commit before it is on disk: nobody outside a job may read it until then. */
+  async function settled(): Promise<void> {
+    while (committing !== undefined) await committing.catch(() => undefined)
   }
 
   /** Idempotency records have an end; they go a few at a time, beside work that is committed anyway. */
@@ -339,9 +347,11 @@ export function openLedger(options: LedgerOptions): Ledger {
       })
     },
     async get(kind, key) {
+      if (!cache.has(`${kind} ${key}`)) await settled()
       return (await load(kind, key))?.value as never
     },
     async range(kind, from, to, limit) {
+      await settled()
       const rows = await store.range(kind, from, to, limit)
       return rows.map((record) => ({ key: record.key, value: unseal(record).value })) as never
     },

@@ -7,6 +7,7 @@ import { readSignerConfig } from './config.ts'
 import { initSigner, isEphemeral } from './open-signer.ts'
 import { listen } from './server.ts'
 import { causeForLog, openService } from './service.ts'
+import { startVerifier } from './verifier.ts'
 
 const usage = `countersign-signer: the process that holds the keys
 
@@ -70,6 +71,10 @@ async function run(
     throw signerError('SIGNER_CONFIG_INVALID', 'The signer needs unix sockets.')
   const isSealed = secret === undefined && !isEphemeral(backendChoice(env, config), secret)
   const onHalt = (why: unknown) => log('fatal', `HALTED, nothing is signed any more: ${causeForLog(why)}`)
+  startVerifier((error) => {
+    log('fatal', causeForLog(error))
+    process.exit(1)
+  })
   const service = await openService({ config, env, secret, isSealed, onHalt })
   const door = await listen({ path: config.socket, group: config.socketGroup }, service.handle, (error) =>
     log('error', causeForLog(error)),

@@ -28,7 +28,7 @@ import { NonceMemory } from './nonce-memory.ts'
 import { PolicyCache } from './policies.ts'
 import { openRecordSeal, type RecordSeal } from './records.ts'
 import { recover, type VerifiedState, verifyStore } from './recovery.ts'
-import { assembleSigner, type Load, PhaseSwitch, type Signer } from './signer.ts'
+import { assembleSigner, PhaseSwitch, type Signer } from './signer.ts'
 import { openSqliteStore } from './sqlite-store.ts'
 import type { Store } from './store.ts'
 
@@ -159,7 +159,7 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
   const state = await verifyStore(store, seal, key)
   const clock = openClock(state.timeMs, options.clockSource)
   const phase = new PhaseSwitch(options.onHalt)
-  const { journal, ledger, load } = openBooks({ store, seal, key, state, clock, phase, at: options.at })
+  const { journal, ledger } = openBooks({ store, seal, key, state, clock, phase, at: options.at })
   const backend = await openBackend(choice, options)
   try {
     await recover(ledger, state.open)
@@ -179,7 +179,6 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
       nowMs: () => ledger.nowMs(),
     },
     phase,
-    load,
     sharesUserWithEngine: options.config.socketGroup === undefined,
     ...(options.at === undefined ? {} : { at: options.at }),
     close: async () => {
@@ -198,9 +197,8 @@ function openBooks(parts: {
   clock: Clock
   phase: PhaseSwitch
   at?: OpenOptions['at'] | undefined
-}): { journal: Journal; ledger: Ledger; load: Load } {
+}): { journal: Journal; ledger: Ledger } {
   const { store, seal, key, state, clock, phase, at } = parts
-  const load = { inFlight: 0 }
   const journal = openJournal(key, store, state)
   const onImpossible = (error: unknown) => phase.halt(error)
   const ledger = openLedger({
@@ -211,9 +209,8 @@ function openBooks(parts: {
     setDigest: state.setDigest,
     onImpossible,
     at,
-    inFlight: () => load.inFlight,
   })
-  return { journal, ledger, load }
+  return { journal, ledger }
 }
 
 /** The first entry of every journal: who may change anything. */

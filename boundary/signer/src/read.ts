@@ -1,5 +1,5 @@
 import { encodeBase64 } from '@countersign/bytes'
-import { ordinaryLifetimeS, type SignedRequest, wireError } from '@countersign/wire'
+import { type SignedRequest, wireError } from '@countersign/wire'
 import { authenticate, type Caller } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
 import { walletJson } from './create-wallet.ts'
@@ -18,7 +18,7 @@ async function authenticateReader(
   request: SignedRequest,
   needs: 'credential' | 'read',
 ): Promise<Caller> {
-  const caller = await authenticate(request, signer.authentication, ordinaryLifetimeS)
+  const caller = await authenticate(request, signer.authentication)
   const { role, powers, id } = caller.primary
   if (needs === 'read' && role !== 'admin' && !powers.includes('read')) {
     throw wireError('WIRE_NOT_PERMITTED', `The credential ${id} may not read this.`, {

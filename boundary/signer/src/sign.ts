@@ -13,7 +13,7 @@ import {
   policyError,
   windowsNeeded,
 } from '@countersign/policy'
-import { type ForwardedRequest, ordinaryLifetimeS, type Receipt } from '@countersign/wire'
+import type { ForwardedRequest, Receipt } from '@countersign/wire'
 import { authenticate, type Caller } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
 import type { LedgerTx } from './ledger.ts'
@@ -29,6 +29,7 @@ import {
   requestRetentionMs,
 } from './requests.ts'
 import type { Answer, Signer } from './signer.ts'
+import { verifyMade } from './verifier.ts'
 import { book, unbook, usedInWindows } from './windows.ts'
 
 /** Names of the places at which a test kills the process; the two around a commit are the ledger's. */
@@ -65,7 +66,7 @@ interface Permit {
 /** @throws {CountersignError} for everything but a signature or a refusal by policy. */
 export async function sign(signer: Signer, order: SignOrder): Promise<Answer> {
   // 1. Who asks: every signature on the request, its age, its audience, its nonce.
-  const asker = await authenticate(order.forwarded.request, signer.authentication, ordinaryLifetimeS)
+  const asker = await authenticate(order.forwarded.request, signer.authentication)
   const caller = { ...asker, attribution: { ...order.body.attribution, ...asker.attribution } }
   await signer.at('authenticated')
 
@@ -206,8 +207,17 @@ interface Verified {
 async function signAndVerify(signer: Signer, wallet: WalletRecord, intent: Intent): Promise<Verified> {
   const signature = await signer.backend.sign({ key: wallet.key, payload: intent.toSign })
   await signer.at('signed')
-  const verified = signer.checkSignature(wallet, intent.toSign, signature)
-  if (verified !== undefined) return verified
+  const { algorithm, publicKey } = wallet
+  const recovery = await verifyMade({
+    algorithm,
+    publicKey,
+    payload: intent.toSign,
+    bytes: signature.bytes,
+    recovery: signature.recovery,
+  })
+  if (recovery !== undefined) {
+    return { bytes: signature.bytes, recovery: algorithm === 'secp256k1' ? recovery : undefined }
+  }
   const error = signerError(
     'SIGNER_SIGNATURE_INVALID',
     `The signature by ${wallet.key} does not verify; it was thrown away.`,

@@ -1,8 +1,9 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, closeSync, fdatasync, fsyncSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { signerError } from './catalogue.ts'
 import type { Store, StoreBatch, StoredHead, StoredRecord } from './store.ts'
-import { StoreMoved } from './store.ts'
+import { CommitInDoubt, StoreMoved } from './store.ts'
 
 const schemaVersion = 1
 // `record` keeps its rowid: values are appended side by side and only the small index is written at random, which
@@ -21,16 +22,19 @@ PRAGMA user_version = ${schemaVersion};
 `
 
 const cacheKib = 65_536
+/** Pages of 4 KiB in the log before they move into the database: a longer log writes hot pages back less often. */
+const checkpointPages = 4_000
 const busyTimeoutMs = 250
 
 /**
- * SQLite in WAL mode with synchronous FULL: a commit is on disk when it returns. The file is locked for as long
+ * SQLite in WAL mode: a commit is on disk when its promise resolves (docs/decisions/0009-durable-commits.md). The file is locked for as long
  * as it is open (locking_mode EXCLUSIVE), so neither a second signer nor a tool can write beside this one.
  * @param path A file, or `:memory:` for a signer that keeps nothing.
  * @throws {CountersignError} SIGNER_STORE_LOCKED, SIGNER_STORE_FAILED */
 export function openSqliteStore(path: string): Store {
   const database = openDatabase(path)
   const statements = prepare(database)
+  const log = openLogSync(path)
   return {
     async get(kind, key) {
       return toRecord(statements.get.get(kind, key))
@@ -62,9 +66,38 @@ export function openSqliteStore(path: string): Store {
     },
     async commit(batch) {
       commit(database, statements, batch)
+      await log.sync()
     },
     async close() {
+      log.close()
       database.close()
+    },
+  }
+}
+
+/**
+ * Waits for the disk on another thread, while this one goes on with the requests that are not in the batch.
+ * A failure leaves the commit in doubt: the signer halts. */
+function openLogSync(path: string): { sync(): Promise<void>; close(): void } {
+  if (path === ':memory:') return { sync: async () => undefined, close: () => undefined }
+  let log: number | undefined
+  return {
+    async sync() {
+      if (log === undefined) {
+        log = openSync(`${path}-wal`, 'r+')
+        // The log's name must be on disk too. It is made once, and stays.
+        const directory = openSync(dirname(path), 'r')
+        fsyncSync(directory)
+        closeSync(directory)
+      }
+      const file = log
+      await new Promise<void>((resolve, reject) => {
+        fdatasync(file, (error) => (error === null ? resolve() : reject(new CommitInDoubt(error.message))))
+      })
+    },
+    close() {
+      if (log !== undefined) closeSync(log)
+      log = undefined
     },
   }
 }
@@ -75,7 +108,10 @@ function openDatabase(path: string): DatabaseSync {
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     if (path !== ':memory:') chmodSync(path, 0o600)
     // EXCLUSIVE before WAL: the shared-memory file is then never made, and the lock is taken at the first read.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    // NORMAL leaves exactly one of FULL's syncs out, that of the log after a commit: `openLogSync` makes it, off this
+    // thread. Those around a checkpoint stay SQLite's own.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;')
+    database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages};`)
     database.exec(`PRAGMA cache_size = -${cacheKib}; PRAGMA temp_store = MEMORY; BEGIN EXCLUSIVE;`)
     const version = (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
     if (version === 0) database.exec(schema)

@@ -16,7 +16,8 @@ export interface Store {
   node(level: number, index: number): Promise<Uint8Array | undefined>
   head(): Promise<StoredHead | undefined>
   /** All of it, durable, or none of it and a throw.
-   * @throws {StoreMoved} where the head is not `batch.sizeBefore`: somebody else has written. */
+   * @throws {StoreMoved} where the head is not `batch.sizeBefore`: somebody else has written.
+   * @throws {CommitInDoubt} where the disk did not say that it has it. */
   commit(batch: StoreBatch): Promise<void>
   close(): Promise<void>
 }
@@ -58,4 +59,9 @@ export interface StoreBatch {
 /** Another process has written to the store; the signer must halt. */
 export class StoreMoved extends Error {
   override readonly name = 'StoreMoved'
+}
+
+/** The batch was written, but the disk did not confirm it: only a restart can tell whether it is there. */
+export class CommitInDoubt extends Error {
+  override readonly name = 'CommitInDoubt'
 }

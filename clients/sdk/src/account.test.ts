@@ -1,5 +1,5 @@
 import { encodeHex, type Hex } from '@countersign/bytes'
-import { audienceOf, compressPublicKey } from '@countersign/wire'
+import { compressPublicKey, type SignedRequest } from '@countersign/wire'
 import {
   createPublicClient,
   custom,
@@ -24,11 +24,13 @@ import type { Wallet } from './answers.ts'
 import { type CountersignClient, createCountersignClient } from './client.ts'
 import { createCountersign } from './countersign.ts'
 import { createCredentialKey } from './credential-key.ts'
+import { createProvingSigner } from './testing/proving-signer.ts'
 import { createCountersignViemClient } from './viem-client.ts'
 
 const owner = privateKeyToAccount(generatePrivateKey())
 const stranger = privateKeyToAccount(generatePrivateKey())
-const audience = audienceOf(new Uint8Array(32).fill(9))
+const signer = createProvingSigner()
+const { audience } = signer
 
 const wallet = {
   id: 'wal_000000000000000000000001',
@@ -66,7 +68,13 @@ function engineWith(
     const { pathname } = new URL(url)
     const body = init.body === undefined ? {} : (JSON.parse(init.body as string) as Record<string, unknown>)
     const answer = await sign(pathname, body)
-    return new Response(JSON.stringify(pathname.includes('/sign-') ? tamper(answer) : answer))
+    if (!pathname.includes('/sign-')) return new Response(JSON.stringify(answer))
+    // Tampered with before the receipt is made, as by a signer that is owned too: the account finds that out by itself.
+    const tampered = tamper(answer) as { signature: Hex; signedTransaction?: Hex; hash?: Hex }
+    const hash = tampered.signedTransaction && keccak256(tampered.signedTransaction)
+    const request = { ...init, path: pathname } as unknown as SignedRequest
+    const given = hash === undefined ? tampered : { ...tampered, hash }
+    return new Response(JSON.stringify(await signer.signed(request, given)))
   }
 }
 
@@ -275,7 +283,13 @@ describe('an engine that answers with something else', () => {
 
   it.each(Object.entries(asks))('is found out when the signature is garbage: %s', async (_name, ask) => {
     const client = await clientWith(
-      engineWith(owner, (answer) => ({ ...answer, signature: `0x${'00'.repeat(65)}` })),
+      engineWith(owner, (answer) => ({
+        ...answer,
+        signature: `0x${'00'.repeat(64)}1b`,
+        r: `0x${'00'.repeat(32)}`,
+        s: `0x${'00'.repeat(32)}`,
+        yParity: 0,
+      })),
     )
     await expect(ask(createCountersignAccount({ client, wallet }))).rejects.toMatchObject({
       code: 'SDK_SIGNATURE_MISMATCH',

@@ -20,6 +20,7 @@ export interface JournalEntryJson {
 }
 
 export type Wallet = WalletAnswer
+export type CreatedWallet = Wallet & { readonly receipt: Receipt }
 export type UserIdentifierType = (typeof userIdentifierTypes)[number]
 
 export interface NewWallet {
@@ -105,7 +106,21 @@ export interface PolicyPut {
   readonly hash: Hex
   readonly version: number
   readonly appliedAt: string
+  readonly receipt: Receipt
 }
+
+export interface PolicySet {
+  readonly policy: string | null
+  /** Of the policy as it stood when it was set. */
+  readonly hash: Hex | null
+  readonly receipt: Receipt
+}
+
+export interface WalletPolicySet extends PolicySet {
+  readonly walletId: string
+}
+
+export type CredentialChanged = Credential & { readonly receipt: Receipt }
 
 export interface PolicyAnswer {
   readonly id: string

@@ -8,6 +8,7 @@ import {
 } from '@countersign/wire'
 import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
+import { createProvingSigner } from './testing/proving-signer.ts'
 
 const entry = fileURLToPath(new URL('./index.ts', import.meta.url))
 
@@ -52,11 +53,14 @@ describe('in a browser', () => {
   it('the bundle signs requests with a key that cannot be exported', async () => {
     const { code } = await bundle()
     const seen: SignedRequest[] = []
+    const proving = createProvingSigner()
     const context = {
       ...browserGlobals(),
       fetch: async (url: string, init: { method: 'POST'; headers: Record<string, string>; body: string }) => {
-        seen.push({ ...init, path: new URL(url).pathname, headers: { ...init.headers } })
-        return new Response('{"signature":"0x","receipt":{}}')
+        const { method, body } = init
+        const request = { method, body, path: new URL(url).pathname, headers: { ...init.headers } }
+        seen.push(request)
+        return new Response(JSON.stringify(await proving.answer(request)))
       },
     }
     const run = `${code};(async () => {
@@ -64,7 +68,7 @@ describe('in a browser', () => {
       for (const algorithm of ['p256', 'ed25519']) {
         const { signer, keyPair } = await countersign.createUnexportableCredential(algorithm)
         if (keyPair.privateKey.extractable) throw new Error('the key can be exported')
-        const audience = 'sgn_00000000000000000000000000000000'
+        const audience = '${proving.audience}'
         const client = countersign.createCountersignClient({ url: 'http://engine.test', credential: signer, audience })
         await client.signMessage({ walletId: 'wal_1', message: 'hello' })
         made.push({ algorithm, publicKey: signer.publicKey })

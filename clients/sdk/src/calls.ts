@@ -3,7 +3,9 @@ import type {
   Attribution,
   CheckpointAnswer,
   ConsistencyAnswer,
+  CreatedWallet,
   Credential,
+  CredentialChanged,
   CustodyAnswer,
   EntriesAnswer,
   InclusionProof,
@@ -12,6 +14,7 @@ import type {
   Page,
   PolicyAnswer,
   PolicyPut,
+  PolicySet,
   Receipt,
   Signed,
   SignedAuthorizationAnswer,
@@ -20,6 +23,7 @@ import type {
   TransactionRequest,
   UserIdentifierType,
   Wallet,
+  WalletPolicySet,
 } from './answers.ts'
 
 /** One request to a public route, before it is signed. `Answer` is only for the types. */
@@ -51,7 +55,7 @@ export interface WalletQuery extends PageQuery {
 
 /** Every public route by name. The same calls serve the client, the CLI and quorum files signed offline. */
 export const calls = {
-  createWallet: (wallet: NewWallet) => post<Wallet>('/v1/wallets', { type: 'EVM', ...wallet }),
+  createWallet: (wallet: NewWallet) => post<CreatedWallet>('/v1/wallets', { type: 'EVM', ...wallet }),
   getWallet: (id: string) => get<Wallet>(`/v1/wallets/${segment(id)}`),
   listWallets: (query: WalletQuery = {}) => get<Page<Wallet>>('/v1/wallets', query),
 
@@ -104,17 +108,18 @@ export const calls = {
       expected: input.expected,
     }),
   setWalletPolicy: (input: { walletId: string; policy: string | null; expected: string | null }) =>
-    admin<unknown>('PUT', `/v1/wallets/${segment(input.walletId)}/policy`, {
+    admin<WalletPolicySet>('PUT', `/v1/wallets/${segment(input.walletId)}/policy`, {
       policy: input.policy,
       expected: input.expected,
     }),
   setOrganisationPolicy: (input: { policy: string | null; expected: string | null }) =>
-    admin<unknown>('PUT', '/v1/organisation/policy', { policy: input.policy, expected: input.expected }),
+    admin<PolicySet>('PUT', '/v1/organisation/policy', { policy: input.policy, expected: input.expected }),
 
   listCredentials: (query: PageQuery = {}) => get<Page<Credential>>('/v1/credentials', query),
   createCredential: (credential: NewCredential) =>
-    admin<Credential>('POST', '/v1/credentials', { ...credential }),
-  revokeCredential: (id: string) => admin<Credential>('POST', `/v1/credentials/${segment(id)}/revoke`, {}),
+    admin<CredentialChanged>('POST', '/v1/credentials', { ...credential }),
+  revokeCredential: (id: string) =>
+    admin<CredentialChanged>('POST', `/v1/credentials/${segment(id)}/revoke`, {}),
 
   getCustody: (walletId: string) => get<CustodyAnswer>(`/v1/custody/${segment(walletId)}`),
 } as const

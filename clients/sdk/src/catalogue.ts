@@ -19,6 +19,13 @@ export const sdkErrors = {
     summary: 'Something answered that is not a Countersign engine of this version.',
     fix: 'Check the url and what stands between client and engine.',
   },
+  SDK_ANSWER_UNPROVEN: {
+    status: 502,
+    retry: 'never',
+    summary:
+      'What an answer says was signed, made or changed is not proven by a receipt of the trusted signer.',
+    fix: 'Use nothing of it: no address, no signature, and take no change for made. Look into the journal: the engine in between may have been tampered with.',
+  },
   SDK_AUDIENCE_MISMATCH: {
     status: 502,
     retry: 'never',

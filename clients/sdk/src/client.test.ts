@@ -1,4 +1,4 @@
-import { encodeHex, type JsonObject } from '@countersign/bytes'
+import type { JsonObject } from '@countersign/bytes'
 import {
   audienceOf,
   parsePublicKey,
@@ -11,13 +11,18 @@ import { type ClientOptions, createCountersignClient } from './client.ts'
 import { type CredentialSigner, createCredentialKey } from './credential-key.ts'
 import { CountersignRefused } from './refused.ts'
 import { cosignRequest } from './sign-request.ts'
+import { createProvingSigner } from './testing/proving-signer.ts'
 import type { Fetch } from './transport.ts'
 
-const journalKey = new Uint8Array(32).fill(9)
-const audience = audienceOf(journalKey)
-const identity = { audience, journalKey: encodeHex(journalKey), origin: '', version: '0.1.0', phase: 'ready' }
+const signer = createProvingSigner()
+const { audience, journalKey } = signer
+const identity = { audience, journalKey, origin: '', version: '0.1.0', phase: 'ready' }
 
-type Reply = (request: SignedRequest) => { status?: number; body: unknown } | Error
+interface Given {
+  readonly status?: number
+  readonly body: unknown
+}
+type Reply = (request: SignedRequest) => Given | Error | Promise<Given>
 
 /** Answers like an engine, from a script; keeps what it was sent. */
 function scriptedEngine(...replies: Reply[]) {
@@ -34,7 +39,7 @@ function scriptedEngine(...replies: Reply[]) {
     const identified: Reply = () => ({ body: identity })
     const reply =
       pathname === '/v1/identity' ? identified : replies[Math.min(seen.length, replies.length) - 1]
-    const given = reply?.(request)
+    const given = await reply?.(request)
     if (given instanceof Error) throw given
     const text = typeof given?.body === 'string' ? given.body : JSON.stringify(given?.body)
     return new Response(text, { status: given?.status ?? 200 })
@@ -42,7 +47,7 @@ function scriptedEngine(...replies: Reply[]) {
   return { fetch, seen }
 }
 
-const ok: Reply = () => ({ body: { id: 'wal_1' } })
+const ok: Reply = async (request) => ({ body: await signer.answer(request) })
 const networkDown: Reply = () => new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } })
 const unavailable: Reply = () => ({
   status: 503,
@@ -104,7 +109,7 @@ describe('requests', () => {
   })
 
   it('keep ids from becoming other paths', async () => {
-    const { fetch, seen } = scriptedEngine(ok)
+    const { fetch, seen } = scriptedEngine(() => ({ body: {} }))
     await clientOf(fetch).wallets.get('../policies?x')
     expect(seen[0]?.path).toBe('/v1/wallets/..%2Fpolicies%3Fx')
   })

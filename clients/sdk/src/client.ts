@@ -16,6 +16,7 @@ import type {
 } from './answers.ts'
 import { type Call, calls, type ForWallet, type PageQuery, type WalletQuery } from './calls.ts'
 import { sdkError } from './catalogue.ts'
+import { checkAnswer } from './check-answer.ts'
 import type { CredentialSigner } from './credential-key.ts'
 import { newRequestId, signRequest } from './sign-request.ts'
 import {
@@ -23,6 +24,7 @@ import {
   type Fetch,
   getPublic,
   retriesMax,
+  type SendOptions,
   sendSigned,
   type Transport,
 } from './transport.ts'
@@ -68,7 +70,11 @@ const pagesMax = 1_000_000
 
 export type CountersignClient = ReturnType<typeof createCountersignClient>
 
-/** Every route of the engine, typed. Nothing is sent before the first call. */
+/**
+ * Every route of the engine, typed. Nothing is sent before the first call. What an answer says was signed, made or
+ * changed is proven by its receipt, or the call fails with SDK_ANSWER_UNPROVEN; what only reads is the engine's word,
+ * a wallet's address too: keep the one that `wallets.create` gave.
+ */
 export function createCountersignClient(options: ClientOptions) {
   const { credential, cosigners = [] } = options
   const transport = transportOf(options)
@@ -107,7 +113,25 @@ export function createCountersignClient(options: ClientOptions) {
   const execute = async <Answer>(call: Call<Answer>, callOptions: CallOptions = {}): Promise<Answer> => {
     const requestId = callOptions.requestId ?? newRequestId()
     const { signal } = callOptions
-    return (await sendSigned(transport, () => sign(call, { requestId }), { signal })) as Answer
+    return (await proven(transport, () => sign(call, { requestId }), { signal })) as Answer
+  }
+
+  const proven = async (
+    through: Transport,
+    sign: () => Promise<SignedRequest>,
+    sendOptions: SendOptions,
+  ): Promise<unknown> => {
+    let request: SignedRequest | undefined
+    const answer = await sendSigned(
+      through,
+      async () => {
+        request = await sign()
+        return request
+      },
+      sendOptions,
+    )
+    if (request !== undefined) checkAnswer(answer, { request, audience: await audience() })
+    return answer
   }
 
   /** For collecting a quorum's signatures by hand: valid for a day where the call is administrative. */
@@ -132,7 +156,7 @@ export function createCountersignClient(options: ClientOptions) {
     prepare,
     /** Sends a request that is signed already. Not repeated with new signatures: this client did not make them. */
     submit: (request: SignedRequest, callOptions: { signal?: AbortSignal } = {}): Promise<unknown> =>
-      sendSigned({ ...transport, retries: 0 }, async () => request, callOptions),
+      proven({ ...transport, retries: 0 }, async () => request, callOptions),
 
     wallets: {
       create: (wallet: NewWallet = {}, o?: CallOptions) => execute(calls.createWallet(wallet), o),

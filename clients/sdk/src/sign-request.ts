@@ -1,6 +1,13 @@
 import { encodeBase64Url } from '@countersign/bytes'
-import { addSignature, ordinaryLifetimeS, prepareRequest, type SignedRequest } from '@countersign/wire'
+import {
+  addSignature,
+  matchRoute,
+  ordinaryLifetimeS,
+  prepareRequest,
+  type SignedRequest,
+} from '@countersign/wire'
 import type { Call } from './calls.ts'
+import { sdkError } from './catalogue.ts'
 import type { CredentialSigner } from './credential-key.ts'
 
 const nonceBytes = 16
@@ -28,12 +35,22 @@ export async function signRequest(input: RequestToSign): Promise<SignedRequest> 
   return request
 }
 
-/** Adds one more credential's signature to a request that others may have signed already. */
-export function cosignRequest(
+/**
+ * Adds one more credential's signature to a request of the admin quorum that others may have signed already.
+ * @throws {CountersignError} SDK_INPUT_INVALID for any other request: each signature on it would be a request of its
+ *   own in the hands of whoever forwards it */
+export async function cosignRequest(
   request: SignedRequest,
   signer: CredentialSigner,
   { lifetimeS = ordinaryLifetimeS, nowMs = Date.now() }: { lifetimeS?: number; nowMs?: number } = {},
 ): Promise<SignedRequest> {
+  const isSigned = request.headers.signature !== undefined
+  if (isSigned && matchRoute(request.method, request.path).route.auth !== 'quorum') {
+    throw sdkError(
+      'SDK_INPUT_INVALID',
+      'A request that no quorum decides takes the signature of one credential.',
+    )
+  }
   const created = Math.floor(nowMs / 1000)
   return addSignature(request, {
     credential: signer,

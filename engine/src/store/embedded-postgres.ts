@@ -62,12 +62,18 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
   await stopLeftBehind(cluster, password)
   if (!existsSync(join(cluster, 'countersign.ready')))
     await createCluster({ binaries, account, cluster, password, dataDir })
+  const giveUpAtMs = Date.now() + stopTimeoutMs
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     const started = await start({ binaries, account, cluster, password, port })
     if ('close' in started) return started
+    // The processes of a killed server outlive it by moments, and hold its shared memory for as long.
+    if (started.log.includes('shared memory block') && Date.now() < giveUpAtMs) {
+      await pause(200)
+      continue
+    }
     // Somebody else may have taken the port between asking for it and using it.
-    if (attempt === portAttemptsMax || !started.log.includes('could not bind'))
+    if (attempt >= portAttemptsMax || !started.log.includes('could not bind'))
       throw failed('does not start', started.log)
   }
 }

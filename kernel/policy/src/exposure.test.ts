@@ -30,7 +30,7 @@ describe('exposureOf', () => {
     expect(exposure).toMatchObject({ bounded: true, unbounded: [], recipients: [alice, bob] })
     expect(describeExposure(exposure)).toEqual([
       'At most 0.51 of eip155:8453/slip44:60 (510000000000000000 smallest units) in any 24h, by rules pay (wallet), fees (wallet).',
-      'Nothing else can leave.',
+      'Nothing else can leave, but for the L1 data fee, which rollups take on top of the fee.',
       `Only to ${alice}, ${bob}; fees go to whoever makes the block.`,
     ])
   })
@@ -168,6 +168,6 @@ describe('exposureOf', () => {
   it('says what the figures are worth beside something unbounded', () => {
     const lines = describeExposure(of(policy(pay(5n), { effects: ['raw-digest'] })))
     expect(lines).toContain('The amounts above hold only for what is not unbounded.')
-    expect(lines).not.toContain('Nothing else can leave.')
+    expect(lines.join()).not.toContain('Nothing else can leave')
   })
 })

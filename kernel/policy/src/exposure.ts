@@ -10,7 +10,8 @@ import type { Limit, Rule } from './policy.ts'
 /**
  * The most that some credentials could have signed away of one wallet, from its policies alone. What is said holds
  * of signatures: a signed transaction or allowance can be used later than it was signed. Transfers, allowances,
- * fees and coins in deployments count; what moves by other means stands in `unbounded`.
+ * fees and coins in deployments count; what moves by other means stands in `unbounded`. The L1 data fee of rollups
+ * is not in the bytes, and comes on top.
  */
 export interface Exposure {
   readonly walletId: string
@@ -85,7 +86,8 @@ export function describeExposure(exposure: Exposure): string[] {
     lines.push(`Unbounded: rule ${rule} (${layer}) permits ${effect}: ${why}.`)
   }
   if (lines.length === 0) return ['Nothing: no rule permits anything that could move value.']
-  if (exposure.bounded) lines.push('Nothing else can leave.')
+  if (exposure.bounded)
+    lines.push('Nothing else can leave, but for the L1 data fee, which rollups take on top of the fee.')
   else if (exposure.assets.length > 0) lines.push('The amounts above hold only for what is not unbounded.')
   if (exposure.recipients !== 'any' && exposure.recipients.length > 0) {
     lines.push(`Only to ${exposure.recipients.join(', ')}; fees go to whoever makes the block.`)

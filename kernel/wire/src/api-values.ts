@@ -111,7 +111,9 @@ export const receiptSchema = Type.Object(
     signer: Type.String({ pattern: '^sgn_[0-9a-f]{32}$', description: 'Audience id of the signer.' }),
     journalKey: hexOf(32, 'Ed25519 public key of the journal.'),
     index: countSchema,
-    entry: Type.Record(Type.String(), jsonValue, { description: 'The journal entry, of type signed.' }),
+    entry: Type.Record(Type.String(), jsonValue, {
+      description: 'The journal entry: what was signed, made or changed.',
+    }),
     signature: Type.String({
       description: 'base64 of the journal key’s signature over index and leaf hash.',
     }),

@@ -227,8 +227,9 @@ export const walletAnswer = Type.Object({
   userIdentifier: Type.Optional(nullable(userIdentifierSchema)),
   userIdentifierType: Type.Optional(nullable(userIdentifierTypeSchema)),
   createdAt: timeSchema,
-  receipt: Type.Optional(receiptSchema),
 })
+/** The engine's word is not enough for where money is sent to: the receipt binds id, address and public key. */
+export const createdWalletAnswer = Type.Object({ ...walletAnswer.properties, receipt: receiptSchema })
 
 export const signatureAnswer = Type.Object({
   signature: hexUpTo(65, 'EVM: r||s||v, 65 bytes. Ed25519: 64 bytes.'),
@@ -266,7 +267,22 @@ export const policyAnswer = Type.Object({
   appliedAt: Type.Optional(timeSchema),
   policy: Type.Optional(jsonObjectSchema),
 })
-export const policyChangeAnswer = Type.Object({ policy: nullable(policyIdSchema) })
+export const putPolicyAnswer = Type.Object({
+  id: policyIdSchema,
+  hash: policyHashSchema,
+  version: countSchema,
+  appliedAt: timeSchema,
+  receipt: receiptSchema,
+})
+/** `hash` is that of the policy as it stood when the change was made; null where there is none. */
+const assignment = {
+  policy: nullable(policyIdSchema),
+  hash: nullable(policyHashSchema),
+  receipt: receiptSchema,
+}
+export const walletPolicyAnswer = Type.Object({ walletId: walletIdSchema, ...assignment })
+export const organisationPolicyAnswer = Type.Object(assignment)
+export const credentialChangeAnswer = Type.Object({ ...credentialSchema.properties, receipt: receiptSchema })
 
 export const checkpointAnswer = Type.Object({
   checkpoint: Type.String({ description: 'C2SP signed note: origin, size, root, signature.' }),
@@ -339,5 +355,10 @@ export type SetWalletPolicyBody = Static<typeof setWalletPolicyBody>
 export type SetOrganisationPolicyBody = Static<typeof setOrganisationPolicyBody>
 export type CreateCredentialBody = Static<typeof createCredentialBody>
 export type WalletAnswer = Static<typeof walletAnswer>
+export type CreatedWalletAnswer = Static<typeof createdWalletAnswer>
+export type PutPolicyAnswer = Static<typeof putPolicyAnswer>
+export type WalletPolicyAnswer = Static<typeof walletPolicyAnswer>
+export type OrganisationPolicyAnswer = Static<typeof organisationPolicyAnswer>
+export type CredentialChangeAnswer = Static<typeof credentialChangeAnswer>
 export type TransactionAnswer = Static<typeof transactionAnswer>
 export type ErrorAnswer = Static<typeof errorAnswerSchema>

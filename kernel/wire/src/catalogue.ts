@@ -116,6 +116,12 @@ export const wireErrors = {
     summary: 'The transaction that the engine prepared is not the one that the credential asked for.',
     fix: 'If the caller stated everything as intended, take this as a sign that the engine is compromised; otherwise raise maxFeeMinor.',
   },
+  WIRE_TOO_MANY_SIGNATURES: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'Several credentials have signed a request to a route that takes one signature.',
+    fix: 'Let one credential sign the request; only changes by the admin quorum are signed by several.',
+  },
   WIRE_QUORUM_NOT_MET: {
     status: 403,
     retry: 'after-fix',
@@ -127,12 +133,6 @@ export const wireErrors = {
     retry: 'after-fix',
     summary: 'The role and powers of the credential do not allow this request.',
     fix: 'Use a credential with the role or power that the message names, or ask an admin quorum to add one.',
-  },
-  WIRE_STATE_CHANGED: {
-    status: 409,
-    retry: 'after-fix',
-    summary: 'What `expected` states is not what stands there now.',
-    fix: 'Read the present value, decide again, and send its hash or id as `expected`.',
   },
   WIRE_SIGNER_UNAVAILABLE: {
     status: 503,

@@ -8,6 +8,7 @@ import {
   createReceipt,
   encodeEntry,
   type Receipt,
+  receiptTypes,
   verifyReceipt,
   verifyReceiptInclusion,
 } from './receipt.ts'
@@ -50,9 +51,9 @@ describe('verifyReceipt', async () => {
     ['another index', 'bad-signature', { ...receipt, index: 3 }],
     ['an altered entry', 'bad-signature', { ...receipt, entry: { ...entry, wallet: 'wal_2' } }],
     ['an added member', 'bad-signature', { ...receipt, entry: { ...entry, extra: 1 } }],
-    ['an entry that says refused', 'entry-not-signed', await receiptOf({ ...entry, type: 'refused' })],
-    ['an entry that says permit', 'entry-not-signed', await receiptOf({ ...entry, type: 'permit' })],
-    ['an entry without a type', 'entry-not-signed', await receiptOf({ v: 1 })],
+    ['an entry that says refused', 'entry-of-other-type', await receiptOf({ ...entry, type: 'refused' })],
+    ['an entry that says permit', 'entry-of-other-type', await receiptOf({ ...entry, type: 'permit' })],
+    ['an entry without a type', 'entry-of-other-type', await receiptOf({ v: 1 })],
     ['an altered signature', 'bad-signature', { ...receipt, signature: encodeBase64(new Uint8Array(64)) }],
     ['a short signature', 'bad-signature', { ...receipt, signature: '' }],
     ['a signature that is no base64', 'malformed', { ...receipt, signature: '%' }],
@@ -67,6 +68,25 @@ describe('verifyReceipt', async () => {
     ['no object', 'malformed', 'receipt'],
     ['null', 'malformed', null],
   ])('refuses %s', (_, problem, value) => expect(problemOf(value)).toBe(problem))
+
+  it('takes an entry of another type only where that type is expected', async () => {
+    for (const type of receiptTypes) {
+      const made = await receiptOf({ ...entry, type })
+      for (const expected of receiptTypes) {
+        const result = verifyReceipt(made, { journalKey, types: [expected] })
+        const problem = result.valid ? 'none' : result.problem
+        expect({ type, expected, problem }).toEqual({
+          type,
+          expected,
+          problem: type === expected ? 'none' : 'entry-of-other-type',
+        })
+      }
+      expect(verifyReceipt(made, { journalKey, types: receiptTypes }).valid).toBe(true)
+      expect(verifyReceipt(made, { journalKey, types: [] }).valid).toBe(false)
+    }
+    const permit = await receiptOf({ ...entry, type: 'permit' })
+    expect(verifyReceipt(permit, { journalKey, types: receiptTypes }).valid).toBe(false)
+  })
 
   it('refuses a trusted key that is no key', () => {
     const identity = new Uint8Array([1, ...new Uint8Array(31)])
@@ -117,6 +137,9 @@ describe('verifyReceiptInclusion', async () => {
     expect(problem({ receipt: await receiptOf(entry, 3) })).toBe('not-in-checkpoint')
     expect(problem({ receipt: await receiptOf({ ...entry, wallet: 'wal_2' }) })).toBe('not-in-checkpoint')
     expect(problem({ receipt: { ...receipt, index: 3 } })).toBe('bad-signature')
+    expect(
+      verifyReceiptInclusion(receipt, proof, { journalKey, checkpoint, types: ['wallet'] }),
+    ).toMatchObject({ valid: false, problem: 'entry-of-other-type' })
     expect(problem({ proof: { index: 3 } })).toBe('not-in-checkpoint')
     expect(problem({ proof: { size: 6 } })).toBe('not-in-checkpoint')
     expect(problem({ proof: { hashes: proof.hashes.slice(1) } })).toBe('not-in-checkpoint')

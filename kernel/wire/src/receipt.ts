@@ -14,7 +14,7 @@ import { parsePublicKey } from './credential.ts'
 import { leafHash, verifyInclusion } from './merkle.ts'
 import { verifySignature } from './verify-signature.ts'
 
-/** The signed answer to a request: who asked, what was signed, by which rules, and where the journal says so. */
+/** The signed answer to a request: who asked, what was signed or changed, and where the journal says so. */
 export interface Receipt {
   readonly version: 1
   /** Audience id of the signer, derived from `journalKey`. */
@@ -23,10 +23,28 @@ export interface Receipt {
   readonly journalKey: Hex
   /** Of the entry in the journal. */
   readonly index: number
-  /** The journal entry itself, of type `signed`. */
+  /** The journal entry itself, of one of `receiptTypes`. */
   readonly entry: JsonObject
   /** base64 of Ed25519 over `receiptPayload`. */
   readonly signature: string
+}
+
+/** Types of the journal entries that answers carry receipts of. */
+export const receiptTypes = [
+  'signed',
+  'wallet',
+  'policy',
+  'wallet-policy',
+  'organisation-policy',
+  'credential',
+] as const
+export type ReceiptType = (typeof receiptTypes)[number]
+
+export interface ReceiptExpectation {
+  /** The key that the reader trusts. The receipt's own copy proves nothing about who signed. */
+  readonly journalKey: Uint8Array
+  /** What the entry may say that happened: that something was signed, unless the reader asked for something else. */
+  readonly types?: readonly ReceiptType[]
 }
 
 export interface InclusionProof {
@@ -40,7 +58,7 @@ export type ReceiptProblem =
   | 'malformed'
   | 'other-journal-key'
   | 'signer-not-of-key'
-  | 'entry-not-signed'
+  | 'entry-of-other-type'
   | 'bad-signature'
   | 'other-journal'
   | 'not-in-checkpoint'
@@ -84,12 +102,10 @@ export async function createReceipt(made: {
   }
 }
 
-/**
- * Verifies a receipt offline, from whatever file it came.
- * @param journalKey The key that the reader trusts. The receipt's own copy proves nothing about who signed. */
+/** Verifies a receipt offline, from whatever file it came. Whose request it answers is for the reader to compare. */
 export function verifyReceipt(
   receipt: unknown,
-  { journalKey }: { readonly journalKey: Uint8Array },
+  { journalKey, types = ['signed'] }: ReceiptExpectation,
 ): ReceiptResult {
   const problem = receiptFormProblem(receipt)
   if (problem !== undefined) return refused('malformed', `The receipt ${problem}.`)
@@ -106,10 +122,10 @@ export function verifyReceipt(
       `The receipt names the signer ${signer}, which is not that of its key.`,
     )
   }
-  if (entry.type !== 'signed') {
+  if (!types.some((type) => type === entry.type)) {
     return refused(
-      'entry-not-signed',
-      'The journal entry in the receipt does not say that something was signed.',
+      'entry-of-other-type',
+      `The journal entry in the receipt is not of type ${types.join(' or ')}.`,
     )
   }
   let hash: Uint8Array
@@ -140,9 +156,9 @@ export function verifyReceipt(
 export function verifyReceiptInclusion(
   receipt: unknown,
   proof: InclusionProof,
-  { journalKey, checkpoint }: { readonly journalKey: Uint8Array; readonly checkpoint: Checkpoint },
+  { checkpoint, ...expected }: ReceiptExpectation & { readonly checkpoint: Checkpoint },
 ): ReceiptResult {
-  const result = verifyReceipt(receipt, { journalKey })
+  const result = verifyReceipt(receipt, expected)
   if (!result.valid) return result
   const { signer, index } = result.receipt
   if (checkpoint.origin !== journalOrigin(signer)) {

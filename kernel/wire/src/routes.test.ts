@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ordinaryLifetimeS, quorumLifetimeS } from './request-signature.ts'
-import { matchRoute, maxLifetimeS, routes } from './routes.ts'
+import { checkSignatureCount, matchRoute, maxLifetimeS, routes } from './routes.ts'
 import { codeOf, codeOfError } from './testing/signed-request.ts'
 
 const example = (pattern: string) => pattern.replace(/\{(\w+)\}/g, 'id_of-$1.1')
@@ -94,6 +94,28 @@ describe('the table', () => {
     ])
     for (const route of routes)
       expect(maxLifetimeS(route)).toBe(route.auth === 'quorum' ? quorumLifetimeS : ordinaryLifetimeS)
+  })
+
+  it('has several signatures on requests of the quorum only', () => {
+    const signed = (count: number) => ({ signatures: Array.from({ length: count }, () => ({}) as never) })
+    for (const route of routes) {
+      expect(codeOf(() => checkSignatureCount(route, signed(1)))).toBe('none')
+      for (const count of [2, 8]) {
+        expect(codeOf(() => checkSignatureCount(route, signed(count)))).toBe(
+          route.auth === 'quorum' ? 'none' : 'WIRE_TOO_MANY_SIGNATURES',
+        )
+      }
+    }
+  })
+
+  it('proves by a receipt whatever signs or changes', () => {
+    for (const { operation, method, answer } of routes) {
+      const hasReceipt = 'receipt' in ((answer as { properties?: object }).properties ?? {})
+      expect({ operation, hasReceipt }).toEqual({
+        operation,
+        hasReceipt: method !== 'GET' || operation === 'getTransaction',
+      })
+    }
   })
 
   it('leaves to the engine nothing but reading', () => {

@@ -1,8 +1,8 @@
 import type { TSchema } from 'typebox'
 import * as api from './api.ts'
-import { credentialSchema, receiptSchema } from './api-values.ts'
+import { receiptSchema } from './api-values.ts'
 import { wireError } from './catalogue.ts'
-import { ordinaryLifetimeS, quorumLifetimeS } from './request-signature.ts'
+import { ordinaryLifetimeS, type ParsedRequest, quorumLifetimeS } from './request-signature.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT'
@@ -51,7 +51,7 @@ export const routes = [
     status: 201,
     summary: 'Make a wallet. Needs the power create-wallet or the role admin.',
     body: api.createWalletBody,
-    answer: api.walletAnswer,
+    answer: api.createdWalletAnswer,
   },
   {
     method: 'GET',
@@ -149,7 +149,7 @@ export const routes = [
     status: 200,
     summary: 'Put a wallet under another policy.',
     body: api.setWalletPolicyBody,
-    answer: api.policyChangeAnswer,
+    answer: api.walletPolicyAnswer,
   },
   {
     method: 'GET',
@@ -255,7 +255,7 @@ export const routes = [
     status: 200,
     summary: 'Add or replace a policy.',
     body: api.putPolicyBody,
-    answer: api.policyAnswer,
+    answer: api.putPolicyAnswer,
   },
   {
     method: 'PUT',
@@ -266,7 +266,7 @@ export const routes = [
     status: 200,
     summary: 'Set the policy that holds for every wallet.',
     body: api.setOrganisationPolicyBody,
-    answer: api.policyChangeAnswer,
+    answer: api.organisationPolicyAnswer,
   },
   {
     method: 'GET',
@@ -288,7 +288,7 @@ export const routes = [
     status: 201,
     summary: 'Add a credential.',
     body: api.createCredentialBody,
-    answer: credentialSchema,
+    answer: api.credentialChangeAnswer,
   },
   {
     method: 'POST',
@@ -299,7 +299,7 @@ export const routes = [
     status: 200,
     summary: 'Revoke a credential for good.',
     body: api.emptyBody,
-    answer: credentialSchema,
+    answer: api.credentialChangeAnswer,
   },
   {
     method: 'GET',
@@ -349,6 +349,21 @@ export function matchRoute(method: string, path: string): RouteMatch {
 /** For how long a signature may be valid on a route. */
 export function maxLifetimeS(route: Pick<Route, 'auth'>): number {
   return route.auth === 'quorum' ? quorumLifetimeS : ordinaryLifetimeS
+}
+
+/**
+ * Only a quorum signs together. Elsewhere each signature is a whole request, so whoever forwards one with several
+ * could make several of it.
+ * @throws {CountersignError} WIRE_TOO_MANY_SIGNATURES */
+export function checkSignatureCount(
+  { auth }: Pick<Route, 'auth'>,
+  { signatures }: Pick<ParsedRequest, 'signatures'>,
+): void {
+  if (auth === 'quorum' || signatures.length <= 1) return
+  throw wireError(
+    'WIRE_TOO_MANY_SIGNATURES',
+    `The request carries ${signatures.length} signatures; this route takes one.`,
+  )
 }
 
 interface ParsedRoute {

@@ -6,6 +6,7 @@ import {
   audienceOf,
   encodeEntry,
   leafHash,
+  receiptTypes,
   verifyInclusion,
   verifyReceipt,
   verifyReceiptInclusion,
@@ -199,7 +200,7 @@ function addReceipt(program: Command): void {
     const result =
       options.inclusion === true
         ? await checkInclusion(context, found, journalKey)
-        : verifyReceipt(found, { journalKey })
+        : verifyReceipt(found, { journalKey, types: receiptTypes })
     if (!result.valid) {
       throw cliError('CLI_VERIFICATION_FAILED', result.message, { details: { problem: result.problem } })
     }
@@ -237,7 +238,7 @@ async function checkInclusion(context: Context, receipt: Receipt, journalKey: Ui
   const { checkpoint: note, journalKey: stated } = await fetchCheckpoint(client)
   const checkpoint = openCheckpoint(note, stated, audienceOf(journalKey))
   const proof = await client.journal.proof({ index: receipt.index, size: checkpoint.size })
-  return verifyReceiptInclusion(receipt, proof, { journalKey, checkpoint })
+  return verifyReceiptInclusion(receipt, proof, { journalKey, checkpoint, types: receiptTypes })
 }
 
 function readExport(file: string): JournalExport {

@@ -1,0 +1,105 @@
+import { generateKeyPairSync, randomBytes, sign as signWithNode, verify as verifyWithNode } from 'node:crypto'
+import { encodeHex, sha256 } from '@countersign/bytes'
+import { secp256k1 } from '@countersign/keys'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestKey } from '../../../test/signer/test-signer.ts'
+import { signReceipt, startVerifier, stopVerifier, verifyMade, verifyRequest } from './verifier.ts'
+
+const base = new TextEncoder().encode('"@method": POST')
+
+function requestBy(algorithm: 'p256' | 'ed25519' | 'secp256k1') {
+  if (algorithm === 'p256') {
+    const { key, publicKey } = createTestKey('p256')
+    const signature = new Uint8Array(signWithNode('sha256', base, { key, dsaEncoding: 'ieee-p1363' }))
+    return { algorithm, publicKey, base, signature }
+  }
+  if (algorithm === 'ed25519') {
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+    const spki = publicKey.export({ format: 'der', type: 'spki' })
+    const signature = new Uint8Array(signWithNode(null, base, privateKey))
+    return { algorithm, publicKey: encodeHex(new Uint8Array(spki.subarray(-32))), base, signature }
+  }
+  const secret = new Uint8Array(randomBytes(32))
+  const signature = secp256k1.sign(sha256(base), secret).bytes
+  return { algorithm, publicKey: encodeHex(secp256k1.publicKey(secret)), base, signature }
+}
+
+/** The same signature with the other s, which ECDSA accepts too. */
+function otherS(signature: Uint8Array): Uint8Array {
+  const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+  const s = order - BigInt(encodeHex(signature.subarray(32)))
+  return new Uint8Array(
+    Buffer.concat([signature.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]),
+  )
+}
+
+function madeSignature() {
+  const secret = new Uint8Array(randomBytes(32))
+  const payload = new Uint8Array(randomBytes(32))
+  const { bytes, recovery } = secp256k1.sign(payload, secret)
+  const publicKey = encodeHex(secp256k1.publicKey(secret))
+  return { algorithm: 'secp256k1' as const, publicKey, payload, bytes, recovery: recovery as 0 | 1 }
+}
+
+for (const where of ['here', 'on its thread'] as const) {
+  describe(`verification ${where}`, () => {
+    const deaths: unknown[] = []
+    if (where === 'on its thread') {
+      beforeAll(() => startVerifier((error) => deaths.push(error)))
+      afterAll(async () => {
+        await stopVerifier()
+        expect(deaths).toEqual([])
+      })
+    }
+
+    it('accepts requests by each algorithm, and none with a changed bit', async () => {
+      for (const algorithm of ['p256', 'ed25519', 'secp256k1'] as const) {
+        // Often enough to meet r and s with leading zeros and leading ones.
+        for (let i = 0; i < 40; i++) {
+          const request = requestBy(algorithm)
+          expect(await verifyRequest(request), algorithm).toBe(true)
+          const at = i % request.signature.length
+          const signature = request.signature.map((byte, j) => (j === at ? byte ^ 1 : byte))
+          expect(await verifyRequest({ ...request, signature }), algorithm).toBe(false)
+          expect(await verifyRequest({ ...request, base: base.slice(1) }), algorithm).toBe(false)
+        }
+      }
+    })
+
+    it('takes both forms of s from callers, and only the low one from key stores', async () => {
+      const request = requestBy('secp256k1')
+      expect(await verifyRequest({ ...request, signature: otherS(request.signature) })).toBe(true)
+      const made = madeSignature()
+      expect(await verifyMade({ ...made, bytes: otherS(made.bytes) })).toBeUndefined()
+    })
+
+    it('tells the recovery id, whatever the hint', async () => {
+      for (let i = 0; i < 20; i++) {
+        const made = madeSignature()
+        for (const recovery of [0, 1, undefined] as const) {
+          expect(await verifyMade({ ...made, recovery })).toBe(made.recovery)
+        }
+        expect(await verifyMade({ ...made, publicKey: madeSignature().publicKey })).toBeUndefined()
+        expect(await verifyMade({ ...made, payload: made.payload.slice(1) })).toBeUndefined()
+        expect(await verifyMade({ ...made, bytes: made.bytes.slice(1) })).toBeUndefined()
+      }
+    })
+
+    it('answers each of many in its own place', async () => {
+      const many = Array.from({ length: 100 }, (_, i) => ({
+        good: i % 3 !== 0,
+        request: requestBy('secp256k1'),
+      }))
+      const answers = await Promise.all(
+        many.map(({ good, request }) => verifyRequest(good ? request : { ...request, base: base.slice(2) })),
+      )
+      expect(answers).toEqual(many.map(({ good }) => good))
+    })
+
+    it('signs receipts', async () => {
+      const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+      const signature = await signReceipt(privateKey, base)
+      expect(verifyWithNode(null, base, publicKey, signature)).toBe(true)
+    })
+  })
+}

@@ -1,0 +1,189 @@
+import { canonicalJson, decodeHex, encodeHex, type Hex, keccak256, sha256 } from '@countersign/bytes'
+import {
+  type ApiOperation,
+  audienceOf,
+  matchRoute,
+  parseRequestSignatures,
+  type Receipt,
+  type ReceiptType,
+  type RouteMatch,
+  receiptTypes,
+  type SignedRequest,
+  verifyReceipt,
+} from '@countersign/wire'
+import { sdkError } from './catalogue.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+interface Proof {
+  readonly type: ReceiptType
+  /** Whether the journal entry says what the answer says. Throws where the answer has not even the form. */
+  readonly fits: (answer: Fields, entry: Fields, request: SignedRequest) => boolean
+}
+
+/** What an engine must not be able to make up: every signature, every address, every change. */
+const proofs: Readonly<Partial<Record<ApiOperation, Proof>>> = {
+  signMessage: { type: 'signed', fits: isSignature },
+  signTypedData: { type: 'signed', fits: isSignature },
+  signRaw: { type: 'signed', fits: isSignature },
+  signAuthorization: {
+    type: 'signed',
+    fits: (answer, entry) => isSignature(answer, entry) && isWhole(answer),
+  },
+  signTransaction: {
+    type: 'signed',
+    fits: (answer, entry) =>
+      isSignature(answer, entry) &&
+      answer.hash === entry.transactionHash &&
+      answer.hash === encodeHex(keccak256(decodeHex(answer.signedTransaction as Hex))),
+  },
+  sendTransaction: {
+    type: 'signed',
+    fits: (answer, entry) => answer.hash === entry.transactionHash && answer.walletId === entry.wallet,
+  },
+  createWallet: { type: 'wallet', fits: isWallet },
+  putPolicy: {
+    type: 'policy',
+    fits: (answer, entry) =>
+      answer.id === entry.policy &&
+      answer.hash === entry.hash &&
+      answer.version === entry.version &&
+      answer.appliedAt === entry.at,
+  },
+  setWalletPolicy: {
+    type: 'wallet-policy',
+    fits: (answer, entry) => answer.walletId === entry.wallet && isAssignment(answer, entry),
+  },
+  setOrganisationPolicy: { type: 'organisation-policy', fits: isAssignment },
+  createCredential: {
+    type: 'credential',
+    fits: (answer, entry) => entry.change === 'added' && isCredential(answer, entry),
+  },
+  revokeCredential: {
+    type: 'credential',
+    fits: (answer, entry) => entry.change === 'revoked' && isCredential(answer, entry),
+  },
+}
+
+/**
+ * Believes no engine: what an answer says was signed, made or changed must stand in a receipt of the trusted signer,
+ * over a journal entry about this very request. Other answers are only information, and pass.
+ * @throws {CountersignError} SDK_ANSWER_UNPROVEN */
+export function checkAnswer(
+  answer: unknown,
+  { request, audience }: { readonly request: SignedRequest; readonly audience: string },
+): void {
+  const match = routeOf(request)
+  if (match === undefined) {
+    if (request.method === 'GET') return
+    throw unproven('the signer has no such route')
+  }
+  const { operation } = match.route
+  if (operation === 'getReceipt') checkOwnReceipt(answer, { request, audience, match })
+  const proof = proofs[operation]
+  if (proof === undefined) return
+  const { receipt, ...fields } = fieldsOf(answer)
+  const entry = entryOf(receipt, { audience, types: [proof.type] })
+  if (entry.requestDigest !== parseRequestSignatures(request).digest) {
+    throw unproven('the receipt is of another request')
+  }
+  checkAsker(entry, request, request.headers['idempotency-key'])
+  if (!isFitting(proof, fields, entry, request)) {
+    throw unproven('the answer says something else than the journal entry in its receipt')
+  }
+}
+
+/** The receipt alone is the answer; the request that it is for was an earlier one. */
+function checkOwnReceipt(
+  answer: unknown,
+  { request, audience, match }: { request: SignedRequest; audience: string; match: RouteMatch },
+): void {
+  checkAsker(entryOf(answer, { audience, types: receiptTypes }), request, match.params.requestId)
+}
+
+function entryOf(
+  receipt: unknown,
+  { audience, types }: { readonly audience: string; readonly types: readonly ReceiptType[] },
+): Fields {
+  let journalKey: Uint8Array
+  try {
+    // The key is as long as the id is short: it travels with the receipt, and the id says whether it is the one.
+    journalKey = decodeHex((receipt as Receipt).journalKey, 'journalKey', 32)
+  } catch {
+    throw unproven('it carries no receipt')
+  }
+  if (audienceOf(journalKey) !== audience) throw unproven('the receipt is of another signer')
+  const result = verifyReceipt(receipt, { journalKey, types })
+  if (!result.valid) throw unproven(result.message, result.problem)
+  return result.receipt.entry
+}
+
+/** Request ids are each credential's own. Of a quorum's request the journal names all who had signed it first. */
+function checkAsker(entry: Fields, request: SignedRequest, requestId: string | undefined): void {
+  const named = Array.isArray(entry.credentials) ? entry.credentials : [entry.credential]
+  const isOwn = parseRequestSignatures(request).signatures.some(({ credentialId }) =>
+    named.includes(credentialId),
+  )
+  if (entry.requestId !== requestId || !isOwn) throw unproven('the receipt is of another request')
+}
+
+function isFitting({ fits }: Proof, answer: Fields, entry: Fields, request: SignedRequest): boolean {
+  try {
+    return fits(answer, entry, request)
+  } catch {
+    return false
+  }
+}
+
+/** r||s; what follows it is the parity, without which the signature is nobody's. */
+function isSignature(answer: Fields, entry: Fields): boolean {
+  const bytes = decodeHex(answer.signature as Hex).subarray(0, 64)
+  return encodeHex(sha256(bytes)) === entry.signatureDigest
+}
+
+function isWhole({ signature, r, s, yParity }: Fields): boolean {
+  return `${r}${String(s).slice(2)}${yParity === 0 ? '1b' : '1c'}` === signature
+}
+
+function isWallet(answer: Fields, entry: Fields, { body }: SignedRequest): boolean {
+  const { name = null } = JSON.parse(body) as { name?: string }
+  return (
+    answer.id === entry.wallet &&
+    answer.address === entry.address &&
+    answer.publicKey === entry.publicKey &&
+    answer.algorithm === entry.algorithm &&
+    answer.type === (entry.algorithm === 'secp256k1' ? 'EVM' : 'SOLANA') &&
+    answer.policy === entry.policy &&
+    answer.backend === entry.backend &&
+    answer.createdAt === entry.at &&
+    answer.name === name
+  )
+}
+
+function isAssignment(answer: Fields, entry: Fields): boolean {
+  return answer.policy === entry.policy && answer.hash === entry.hash
+}
+
+function isCredential(answer: Fields, entry: Fields): boolean {
+  const recorded = fieldsOf(entry.credential)
+  const answered = Object.fromEntries(Object.keys(recorded).map((name) => [name, answer[name]]))
+  return canonicalJson(answered) === canonicalJson(recorded)
+}
+
+function routeOf({ method, path }: SignedRequest): RouteMatch | undefined {
+  try {
+    return matchRoute(method, path)
+  } catch {
+    return undefined
+  }
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {}
+}
+
+function unproven(why: string, problem?: string) {
+  return sdkError('SDK_ANSWER_UNPROVEN', `The answer is not proven to be the signer’s: ${why}`, {
+    ...(problem === undefined ? {} : { details: { problem } }),
+  })
+}
