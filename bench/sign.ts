@@ -99,8 +99,11 @@ async function measureRates(deployment: Deployment, { full, say }: BenchOptions)
   const bySigner: LoadResult[][] = []
   const byApi: LoadResult[][] = []
   await localSignatures(count)
-  await runLoad(signer, await signerCalls(target, count), 32)
-  await runLoad(api, await apiCalls(target, count), 32)
+  // Servers run for months: what the first seconds of just-in-time compilation cost is not the question.
+  for (let warmUp = 0; warmUp < (full ? 3 : 1); warmUp++) {
+    await runLoad(signer, await signerCalls(target, count), 32)
+    await runLoad(api, await apiCalls(target, count), 32)
+  }
   for (let round = 1; round <= rounds; round++) {
     floor.push(await localSignatures(count))
     const b: LoadResult[] = []
