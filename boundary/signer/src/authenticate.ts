@@ -112,7 +112,8 @@ async function proveSignatures(request: SignedRequest, context: AuthenticationCo
       verifyRequest({ ...keyOf(credentials[i]), base: signature.base, signature: signature.signature }),
     ),
   )
-  const bad = valid.indexOf(false)
+  // Nothing but a plain yes counts.
+  const bad = valid.findIndex((isValid) => isValid !== true)
   if (bad !== -1) {
     throw wireError(
       'WIRE_BAD_SIGNATURE',

@@ -215,7 +215,7 @@ async function signAndVerify(signer: Signer, wallet: WalletRecord, intent: Inten
     bytes: signature.bytes,
     recovery: signature.recovery,
   })
-  if (recovery !== undefined) {
+  if (recovery === 0 || recovery === 1) {
     return { bytes: signature.bytes, recovery: algorithm === 'secp256k1' ? recovery : undefined }
   }
   const error = signerError(
@@ -261,7 +261,7 @@ async function abandon(signer: Signer, caller: Caller, permit: Permit, tries = 1
   try {
     await signer.ledger.submit(async (tx) => {
       const record = await tx.get('request', requestKey(caller))
-      if (record?.state !== 'pending') return
+      if (record?.state !== 'pending' || record.index !== permit.index) return
       await unbook(tx, permit.booked)
       const { index } = tx.append({
         type: 'abandoned',

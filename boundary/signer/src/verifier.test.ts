@@ -96,6 +96,18 @@ for (const where of ['here', 'on its thread'] as const) {
       expect(answers).toEqual(many.map(({ good }) => good))
     })
 
+    it('takes what cannot be checked for a no, and goes on', async () => {
+      const good = requestBy('p256')
+      const answers = await Promise.all([
+        verifyRequest({ ...good, publicKey: '0x00' }),
+        verifyRequest({ ...good, signature: new Uint8Array(0) }),
+        verifyMade({ ...madeSignature(), publicKey: '0xnothex' as '0x' }),
+        verifyRequest(good),
+      ])
+      expect(answers).toEqual([false, false, undefined, true])
+      await expect(signReceipt({} as never, base)).rejects.toThrow()
+    })
+
     it('signs receipts', async () => {
       const { privateKey, publicKey } = generateKeyPairSync('ed25519')
       const signature = await signReceipt(privateKey, base)

@@ -26,18 +26,21 @@ let queue: Waiting[] = []
 const sent: Waiting[][] = []
 
 /** @returns whether the credential has signed these bytes. */
-export function verifyRequest(request: RequestCheck): Promise<boolean> {
-  return run({ request }) as Promise<boolean>
+export async function verifyRequest(request: RequestCheck): Promise<boolean> {
+  return (await run({ request })) === true
 }
 
 /** @returns the recovery id, or undefined where the signature must not leave. */
-export function verifyMade(made: MadeSignature): Promise<0 | 1 | undefined> {
-  return run({ made }) as Promise<0 | 1 | undefined>
+export async function verifyMade(made: MadeSignature): Promise<0 | 1 | undefined> {
+  const recovery = await run({ made })
+  return recovery === 0 || recovery === 1 ? recovery : undefined
 }
 
 /** Ed25519 with the journal's key. */
-export function signReceipt(key: KeyObject, receipt: Uint8Array): Promise<Uint8Array> {
-  return run({ receipt, key }) as Promise<Uint8Array>
+export async function signReceipt(key: KeyObject, receipt: Uint8Array): Promise<Uint8Array> {
+  const signature = await run({ receipt, key })
+  if (signature instanceof Uint8Array) return signature
+  throw new Error('bug: the journal key signed no receipt')
 }
 
 /** @param onDeath Called if the thread ends by itself; everything that waits for it is refused. */
@@ -46,7 +49,10 @@ export function startVerifier(onDeath: (error: unknown) => void): void {
   const worker = new Worker(new URL(import.meta.url), { env: {}, stdin: false })
   thread = worker
   worker.on('message', (results: Result[]) => {
-    for (const [i, { resolve }] of (sent.shift() ?? []).entries()) resolve(results[i])
+    const batch = sent.shift() ?? []
+    if (results.length !== batch.length)
+      throw new Error('bug: the verification thread answered another batch')
+    for (const [i, { resolve }] of batch.entries()) resolve(results[i])
   })
   worker.on('error', onDeath)
   // It must not keep a process alive that has failed to start.
@@ -84,7 +90,16 @@ function send(): void {
   thread?.postMessage(batch.map(({ task }) => task))
 }
 
+/** What cannot be checked is not valid: an error counts as a no, and ends neither the thread nor the batch. */
 function work(task: Task): Result {
+  try {
+    return workOn(task)
+  } catch {
+    return undefined
+  }
+}
+
+function workOn(task: Task): Result {
   if ('request' in task) return isRequestSigned(task.request)
   if ('made' in task) return recoveryOf(task.made)
   return new Uint8Array(signWithNode(null, task.receipt, task.key))
