@@ -1,3 +1,4 @@
+export * from './account-address.ts'
 export * from './catalogue.ts'
 export * from './digest.ts'
 export * from './errors.ts'

@@ -1,4 +1,5 @@
 import type { ChainId } from '@countersign/bytes'
+import type { UserOperation } from './account-effect.ts'
 import type { Effect, TokenApproval, TokenTransfer, TypedData } from './effect.ts'
 
 /**
@@ -6,6 +7,11 @@ import type { Effect, TokenApproval, TokenTransfer, TypedData } from './effect.t
  * Text that came from outside stands in quotes, cut short, with whatever could hide or reorder the line escaped.
  */
 export function describeEffect(effect: Effect): string {
+  const account = 'account' in effect ? effect.account : undefined
+  return account === undefined ? describeAct(effect) : `${describeAct(effect)}, by the account ${account}`
+}
+
+function describeAct(effect: Effect): string {
   switch (effect.kind) {
     case 'native-transfer':
       return `${coins(effect.amountMinor)} native coin (${effect.chain}) to ${effect.recipient}`
@@ -29,6 +35,56 @@ export function describeEffect(effect: Effect): string {
       )
     case 'fee':
       return `Fee of at most ${coins(effect.amountMinor)} native coin (${effect.chain})`
+    case 'batch':
+      return `Batch of ${effect.calls} ${effect.calls === 1 ? 'call' : 'calls'} (${effect.form}) through ${effect.contract} (${effect.chain})`
+    case 'delegatecall':
+      return `Code of ${effect.contract} run with every right of the account (delegatecall, ${effect.chain})`
+    case 'user-operation':
+      return describeUserOperation(effect)
+    case 'safe-transaction':
+      return (
+        `Transaction of the Safe ${effect.safe}, a ${effect.operation} of ${effect.to} (${effect.chain}, ` +
+        `${effect.nonce === undefined ? 'its next nonce' : `nonce ${effect.nonce}`})`
+      )
+    case 'delegation-grant':
+      return (
+        `Delegation from ${effect.delegator} to ${effect.delegate} with ${effect.caveats.length} ` +
+        `${effect.caveats.length === 1 ? 'caveat' : 'caveats'} (ERC-7710, ${effect.chain})`
+      )
+    case 'swap':
+      return (
+        `Swap of at most ${effect.amountMinor} of ${effect.asset} for at least ${effect.receivedMinor} of ` +
+        `${effect.receivedAsset} to ${effect.recipient}, by ${effect.contract}`
+      )
+    case 'vault-deposit':
+      return `Deposit of ${effect.amountMinor} ${effect.unit} into the vault ${effect.contract} (${effect.chain}), shares to ${effect.recipient}`
+    case 'vault-withdrawal':
+      return (
+        `Withdrawal of ${effect.amountMinor} ${effect.unit} of ${effect.owner} from the vault ${effect.contract} ` +
+        `(${effect.chain}) to ${effect.recipient}`
+      )
+    case 'wrap':
+      return `${effect.direction === 'wrap' ? 'Wrapping' : 'Unwrapping'} of ${effect.amountMinor} of ${effect.asset} at ${effect.contract}`
+    case 'program-call':
+      return `Instruction ${effect.instruction ?? `of ${(effect.data.length - 2) / 2} bytes`} of the program ${effect.program} (${effect.chain})`
+    case 'account-creation':
+      return (
+        `New account ${effect.address} of the program ${effect.program} (${effect.chain}), ` +
+        `${effect.amountMinor === undefined ? 'funded with its rent' : `funded with ${effect.amountMinor} lamports`}`
+      )
+    case 'token-authority':
+      return `Authority ${plain(effect.authority)} over ${effect.address} to ${effect.newAuthority ?? 'nobody'} (${effect.chain})`
+    case 'stake':
+      return (
+        `Stake ${effect.action} of ${effect.stakeAccount}${effect.counterparty === undefined ? '' : ` to ${effect.counterparty}`}` +
+        `${effect.amountMinor === undefined ? '' : ` of ${effect.amountMinor} lamports`} (${effect.chain})`
+      )
+    case 'memo':
+      return effect.text === undefined
+        ? `Memo of ${effect.memoBytes} bytes that are not text`
+        : `Memo ${quoteText(effect.text)}`
+    case 'data-output':
+      return `Output of ${effect.amountMinor} units that carries data, ${(effect.data.length - 2) / 2} bytes (${effect.chain})`
     case 'message':
       return effect.text === undefined
         ? `Message of ${effect.messageBytes} bytes that are not text, EIP-191 hash ${effect.messageHash}`
@@ -70,6 +126,13 @@ function describeApproval(effect: TokenApproval): string {
   const how = by === 'signature' ? ' by signature alone' : ''
   const until = expiresAtS === undefined ? '' : ` until ${expiresAtS} (Unix seconds)`
   return `Approval${how} of ${power} of ${assets.join(' or ')} for ${spender}${until}`
+}
+
+function describeUserOperation(effect: UserOperation): string {
+  const { chain, entryPoint, factory, nonce, paymaster, sender, version } = effect
+  const deploys = factory === undefined ? '' : `, deployed by ${factory}`
+  const payer = paymaster === undefined ? '' : `, paid by the paymaster ${paymaster}`
+  return `User operation ${nonce} of ${sender}${deploys}${payer} (ERC-4337 ${version}, entry point ${entryPoint}, ${chain})`
 }
 
 function describeTypedData(effect: TypedData): string {

@@ -1,8 +1,20 @@
-import type { Address, AssetId, ChainId, Hex, TokenStandard } from '@countersign/bytes'
+import type { AccountAddress, Address, AssetId, ChainId, Hex, TokenStandard } from '@countersign/bytes'
+import type {
+  Batch,
+  DelegateCall,
+  DelegationGrant,
+  SafeTransaction,
+  UserOperation,
+} from './account-effect.ts'
+import type { DataOutput } from './bitcoin-effect.ts'
+import type { Swap, VaultDeposit, VaultWithdrawal, Wrap } from './defi-effect.ts'
+import type { AccountCreation, Memo, ProgramCall, Stake, TokenAuthority } from './solana-effect.ts'
 
 /**
  * One thing that the bytes can do. The list is closed: what fits no other kind is `unknown-calldata`,
- * `message`, `typed-data` or `raw-digest`, each denied unless a rule names it. All addresses are lower case.
+ * `program-call`, `message`, `typed-data` or `raw-digest`, each denied unless a rule names it. EVM addresses are in
+ * lower case. Bytes within bytes (a batch, a user operation, a Safe transaction) yield the effect of the envelope
+ * and every effect of what is inside.
  */
 export type Effect =
   | NativeTransfer
@@ -13,6 +25,21 @@ export type Effect =
   | Deploy
   | Delegation
   | Fee
+  | Batch
+  | DelegateCall
+  | UserOperation
+  | SafeTransaction
+  | DelegationGrant
+  | Swap
+  | VaultDeposit
+  | VaultWithdrawal
+  | Wrap
+  | ProgramCall
+  | AccountCreation
+  | TokenAuthority
+  | Stake
+  | Memo
+  | DataOutput
   | PersonalMessage
   | TypedData
   | RawDigest
@@ -20,43 +47,53 @@ export type Effect =
 
 export type EffectKind = Effect['kind']
 
-/** Coins that leave the wallet with a transaction, to an account or into a called contract. */
-export interface NativeTransfer {
+/** What every effect says of who acts. */
+export interface Acting {
+  /**
+   * The account that acts, where that is not the wallet itself: the smart account of a user operation, the Safe, the
+   * batch contract, the delegator. A permit rule covers such effects only if its `account` condition names them.
+   */
+  readonly account?: Address
+}
+
+/** Coins that leave the account with a transaction, to an account or into a called contract. */
+export interface NativeTransfer extends Acting {
   readonly kind: 'native-transfer'
   readonly chain: ChainId
   readonly asset: AssetId
-  readonly recipient: Address
+  readonly recipient: AccountAddress
   readonly amountMinor: bigint
 }
 
 /** ERC-20 transfer and transferFrom, ERC-721 and ERC-1155 transfers. */
-export interface TokenTransfer {
+export interface TokenTransfer extends Acting {
   readonly kind: 'token-transfer'
   readonly chain: ChainId
-  /** The token contract. */
-  readonly contract: Address
+  /** The token contract; on Solana the mint. */
+  readonly contract: AccountAddress
   /**
    * What the call moves under each standard that its selector fits. transferFrom(address,address,uint256) is
    * ERC-20's and ERC-721's alike, so it yields both `erc20:C` and `erc721:C/id`; a rule says which C is.
    */
   readonly assets: readonly AssetId[]
-  /** `undefined`: this wallet. Otherwise the account whose tokens are moved by allowance. */
-  readonly from: Address | undefined
-  readonly recipient: Address
+  /** `undefined`: the acting account. Otherwise the account whose tokens are moved by allowance. */
+  readonly from: AccountAddress | undefined
+  readonly recipient: AccountAddress
   /** ERC-20: smallest units. ERC-721: 1 (but the uint256 itself where the standard is ambiguous). ERC-1155: units. */
   readonly amountMinor: bigint
-  readonly selector: Hex
+  /** `undefined` where the bytes are no EVM call. */
+  readonly selector: Hex | undefined
 }
 
 /** Power over this wallet's tokens, given by a transaction or by a signature (ERC-2612, Permit2). */
-export interface TokenApproval {
+export interface TokenApproval extends Acting {
   readonly kind: 'approval'
   readonly by: 'transaction' | 'signature'
   readonly chain: ChainId
-  /** The token contract, also where Permit2 stands between. */
-  readonly contract: Address
+  /** The token contract, also where Permit2 stands between; on Solana the mint. */
+  readonly contract: AccountAddress
   readonly assets: readonly AssetId[]
-  readonly spender: Address
+  readonly spender: AccountAddress
   /** The allowance that the spender has more than before, at worst; `undefined` where it has no bound (setApprovalForAll). */
   readonly amountMinor: bigint | undefined
   readonly mode: 'set' | 'increase' | 'all'
@@ -66,7 +103,7 @@ export interface TokenApproval {
 }
 
 /** Any other call with a selector. Its coins, if any, are a NativeTransfer beside it. */
-export interface ContractCall {
+export interface ContractCall extends Acting {
   readonly kind: 'contract-call'
   readonly chain: ChainId
   readonly contract: Address
@@ -76,7 +113,7 @@ export interface ContractCall {
 }
 
 /** Calldata that is no call: 1 to 3 bytes, or a known selector whose arguments do not decode. */
-export interface UnknownCalldata {
+export interface UnknownCalldata extends Acting {
   readonly kind: 'unknown-calldata'
   readonly chain: ChainId
   readonly contract: Address
@@ -84,7 +121,7 @@ export interface UnknownCalldata {
   readonly reason: string
 }
 
-export interface Deploy {
+export interface Deploy extends Acting {
   readonly kind: 'deploy'
   readonly chain: ChainId
   readonly initCodeHash: Hex
@@ -93,7 +130,7 @@ export interface Deploy {
 }
 
 /** EIP-7702: this wallet's (or, inside a type 4 transaction, somebody's) account runs `delegate`'s code from now on. */
-export interface Delegation {
+export interface Delegation extends Acting {
   readonly kind: 'delegation'
   /** `undefined`: chain id 0, valid on every chain. */
   readonly chain: ChainId | undefined
@@ -104,7 +141,7 @@ export interface Delegation {
 }
 
 /** The most that the transaction can burn: gas limit times the highest price, and blob gas. */
-export interface Fee {
+export interface Fee extends Acting {
   readonly kind: 'fee'
   readonly chain: ChainId
   readonly asset: AssetId
@@ -157,6 +194,21 @@ export const effectKinds = [
   'deploy',
   'delegation',
   'fee',
+  'batch',
+  'delegatecall',
+  'user-operation',
+  'safe-transaction',
+  'delegation-grant',
+  'swap',
+  'vault-deposit',
+  'vault-withdrawal',
+  'wrap',
+  'program-call',
+  'account-creation',
+  'token-authority',
+  'stake',
+  'memo',
+  'data-output',
   'message',
   'typed-data',
   'raw-digest',

@@ -1,5 +1,5 @@
 import {
-  type Address,
+  type AccountAddress,
   type AssetId,
   type ChainId,
   nativeAsset,
@@ -196,32 +196,33 @@ const addressReasons = {
   delegate: 'POLICY_DELEGATE',
 } as const satisfies Record<AddressConditionName, PolicyReasonCode>
 
-const addressReaders: Readonly<Record<AddressConditionName, (effect: Effect) => Address | undefined>> = {
-  recipient: (effect) =>
-    effect.kind === 'native-transfer' || effect.kind === 'token-transfer' ? effect.recipient : undefined,
-  contract: (effect) => {
-    switch (effect.kind) {
-      case 'token-transfer':
-      case 'approval':
-      case 'contract-call':
-      case 'unknown-calldata':
-        return effect.contract
-      case 'typed-data':
-        return effect.verifyingContract
-      default:
-        return undefined
-    }
-  },
-  spender: (effect) => (effect.kind === 'approval' ? effect.spender : undefined),
-  delegate: (effect) => (effect.kind === 'delegation' ? effect.delegate : undefined),
-}
+const addressReaders: Readonly<Record<AddressConditionName, (effect: Effect) => AccountAddress | undefined>> =
+  {
+    recipient: (effect) =>
+      effect.kind === 'native-transfer' || effect.kind === 'token-transfer' ? effect.recipient : undefined,
+    contract: (effect) => {
+      switch (effect.kind) {
+        case 'token-transfer':
+        case 'approval':
+        case 'contract-call':
+        case 'unknown-calldata':
+          return effect.contract
+        case 'typed-data':
+          return effect.verifyingContract
+        default:
+          return undefined
+      }
+    },
+    spender: (effect) => (effect.kind === 'approval' ? effect.spender : undefined),
+    delegate: (effect) => (effect.kind === 'delegation' ? effect.delegate : undefined),
+  }
 
 function addressCondition(
   name: AddressConditionName,
   addresses: readonly string[],
   context: CompileContext,
 ): Condition {
-  const listed = new Set(
+  const listed = new Set<AccountAddress>(
     addresses.map((address, i) =>
       context.parsed(`when.${name}[${i}]`, () => parseAddress(address, `The ${name}`)),
     ),
@@ -253,7 +254,7 @@ function fromOf(effect: Effect): string {
 
 function fromCondition(from: readonly string[], context: CompileContext): Condition {
   const ownListed = from.includes('wallet')
-  const others = new Set<Address>()
+  const others = new Set<AccountAddress>()
   from.forEach((address, i) => {
     if (address !== 'wallet') {
       others.add(context.parsed(`when.from[${i}]`, () => parseAddress(address, 'The account')))
