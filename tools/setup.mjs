@@ -22,6 +22,7 @@ Installs what this repository needs and is missing, and says what it did:
   - Node ${readWantedNodeVersion()}, which is one of those packages; everything else runs on it
   - anvil and the embedded Postgres, which are npm packages too: checks that they start
   - when run by root: a system user "postgres", because Postgres refuses to run as root
+  - when run by root where there is apt-get: Chromium, in which the tests use passkeys; elsewhere says how to get it
 Silent when nothing is missing. Exits 1, with what is missing and how to get it, when it cannot install something.`
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
@@ -51,6 +52,7 @@ async function main() {
   }
   if (problems.length === 0) problems.push(...(await checkPrograms()))
   if (problems.length > 0) stop(problems)
+  provideChromium()
 }
 
 // --- npm packages ---
@@ -249,6 +251,33 @@ function userIds(name) {
   const group = spawnSync('id', ['-g', name], { encoding: 'utf8' })
   if (asked.status !== 0 || group.status !== 0) return undefined
   return { uid: Number(asked.stdout), gid: Number(group.stdout) }
+}
+
+// --- Chromium ---
+
+/** Only tests need it, and those that do fail without it: so what is missing is said here, and nothing is stopped. */
+function provideChromium() {
+  const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
+  const onMac = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
+  const stated = process.env.CHROMIUM_PATH
+  const isThere = () =>
+    stated === undefined ? names.some((name) => findProgram(name)) || existsSync(onMac) : existsSync(stated)
+  if (isThere()) return
+  const aptGet = isRoot && stated === undefined ? findProgram('apt-get') : undefined
+  if (aptGet !== undefined) {
+    say('installing Chromium from the system’s packages, for the tests of passkeys; a minute or so ...')
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    const run = (...words) =>
+      spawnSync(aptGet, words, { stdio: ['ignore', 'ignore', 'inherit'], env }).status === 0
+    run('update')
+    if (run('install', '-y', '--no-install-recommends', 'chromium') && isThere()) {
+      say('installed Chromium')
+      return
+    }
+  }
+  say(
+    'Chromium is missing: the tests that use passkeys in a browser will fail. Install it (Debian: apt-get install chromium), or name one in CHROMIUM_PATH.',
+  )
 }
 
 // --- do they start? ---

@@ -29,6 +29,11 @@ export function encodeSolanaAddress(bytes: Uint8Array): SolanaAddress {
   return base58.encode(bytes) as SolanaAddress
 }
 
+/** @returns the 32 bytes, a copy. */
+export function decodeSolanaAddress(address: SolanaAddress): Uint8Array {
+  return base58.decode(address)
+}
+
 /**
  * P2PKH, P2SH (base58check) and segwit (BIP-173, BIP-350) addresses of the main and the test networks.
  * Segwit addresses are taken in lower or in upper case, and given in lower case.
@@ -57,10 +62,40 @@ function segwitOrLegacy(value: string): BitcoinAddress | undefined {
   return /^(?:bc|tb|bcrt)1/.test(text) ? segwit(text) : legacy(value)
 }
 
+/** Where an address is valid: the main network, the public test networks (test, signet), or a local one. */
+export type BitcoinNetwork = 'main' | 'test' | 'regtest'
+const segwitPrefixes = { main: 'bc', test: 'tb', regtest: 'bcrt' } as const
+const segwitPrefixNames: readonly string[] = Object.values(segwitPrefixes)
+
+/** BIP-173 and BIP-350.
+ * @param version 0 to 16. @param program 2 to 40 bytes; 20 or 32 for version 0. */
+export function encodeSegwitAddress(
+  network: BitcoinNetwork,
+  version: number,
+  program: Uint8Array,
+): BitcoinAddress {
+  const codec = version === 0 ? bech32 : bech32m
+  const words = [version, ...codec.toWords(program)]
+  return parseBitcoinAddress(codec.encode(segwitPrefixes[network], words))
+}
+
+/** @param hash HASH160 of the public key or of the script, 20 bytes. */
+export function encodeLegacyAddress(
+  network: BitcoinNetwork,
+  kind: 'p2pkh' | 'p2sh',
+  hash: Uint8Array,
+): BitcoinAddress {
+  const [main, other] = kind === 'p2pkh' ? [0, 111] : [5, 196]
+  const version = network === 'main' ? main : other
+  return parseBitcoinAddress(base58check.encode(Uint8Array.of(version, ...hash)))
+}
+
 function segwit(text: string): BitcoinAddress | undefined {
   for (const codec of [bech32, bech32m]) {
     const decoded = codec.decodeUnsafe(text, addressCharsMax)
     if (decoded === undefined) continue
+    // What stands before the last 1; /^bc1/ alone would let bc1x1… pass.
+    if (!segwitPrefixNames.includes(decoded.prefix)) return undefined
     const version = decoded.words[0]
     // BIP-350: version 0 in bech32, every later one in bech32m.
     if (version === undefined || version > 16 || (version === 0) !== (codec === bech32)) return undefined

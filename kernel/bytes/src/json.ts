@@ -63,7 +63,11 @@ export function canonicalJson(value: unknown): string {
   throw new TypeError(`canonical JSON: cannot encode a ${typeof value}`)
 }
 
+/** What no escape is needed in; most keys and values. */
+const plainForm = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+
 function canonicalString(text: string): string {
+  if (text.length <= 128 && plainForm.test(text)) return `"${text}"`
   // JSON.stringify escapes as RFC 8785 section 3.2.2.2 asks, but for lone surrogates, which have no UTF-8 form.
   if (!text.isWellFormed()) throw new TypeError('canonical JSON: lone surrogate')
   return JSON.stringify(text)

@@ -37,10 +37,13 @@ export interface UserOperation extends Acting {
   readonly version: '0.6' | '0.7' | '0.8'
   readonly sender: Address
   readonly nonce: bigint
-  /** The contract that deploys the account with this operation. */
+  /** The contract that deploys the account with this operation; in 0.8 also the EIP-7702 code that it runs, or 0x7702. */
   readonly factory: Address | undefined
   readonly paymaster: Address | undefined
-  readonly userOpHash: Hex
+  /** What the paymaster is told: a token to be paid in, a signature. Only with a paymaster. */
+  readonly paymasterData?: Hex
+  /** `undefined` where the bytes do not say all that is hashed (handleOps for an EIP-7702 account). */
+  readonly userOpHash: Hex | undefined
 }
 
 /** A Safe's transaction, signed as an owner (EIP-712) or executed (`execTransaction`); its call is an effect of its own. */

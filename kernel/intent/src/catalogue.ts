@@ -75,6 +75,13 @@ export const intentErrors = {
     summary: 'An EIP-7702 authorization has a chain id, address or nonce out of range.',
     fix: 'Send a chain id from 0 to 2^53-1, a contract address, and the nonce that the account will have.',
   },
+  INTENT_USER_OPERATION_INVALID: {
+    status: 400,
+    retry: 'after-fix',
+    summary:
+      'A user operation is not one of ERC-4337 0.6, 0.7 or 0.8 at its canonical entry point, or a field is out of range.',
+    fix: 'Send the fields of the version as eth_sendUserOperation takes them, its entry point, and a signature form that it has.',
+  },
   INTENT_DIGEST_INVALID: {
     status: 400,
     retry: 'after-fix',
@@ -86,6 +93,64 @@ export const intentErrors = {
     retry: 'after-fix',
     summary: 'A signature to put into a transaction is out of range, or its s is in the upper half.',
     fix: 'Give r and s from 1 below the order of secp256k1, s at most half of it, and yParity 0 or 1.',
+  },
+  INTENT_SOLANA_MESSAGE_INVALID: {
+    status: 400,
+    retry: 'after-fix',
+    summary:
+      'The bytes are not the message of a Solana transaction, legacy or version 0, that a validator would take.',
+    fix: 'Send the compiled message alone, without signatures, as it would be signed; it must do more than pay a fee.',
+  },
+  INTENT_SOLANA_LOOKUP_UNRESOLVED: {
+    status: 400,
+    retry: 'after-fix',
+    summary:
+      'A Solana message takes accounts from an address lookup table whose content the request does not carry.',
+    fix: 'Put the table and its addresses, in their order on chain, into the signed request.',
+  },
+  INTENT_SOLANA_NOT_A_SIGNER: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'The wallet is not among the signers that a Solana message asks for.',
+    fix: "Compile the message with the wallet's address as fee payer or as a signer.",
+  },
+  INTENT_SOLANA_TOKEN_ACCOUNT_INVALID: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'A hint on a token account is not an owner and a mint, or there are too many hints.',
+    fix: 'Send owner and mint, both Solana addresses, and the token program where it is not the first one.',
+  },
+  INTENT_PSBT_INVALID: {
+    status: 400,
+    retry: 'after-fix',
+    summary:
+      'The bytes are no PSBT of version 0 or 2, or pay to a script that has no address, or pay more than comes in.',
+    fix: 'Send the PSBT in binary (BIP-174 or BIP-370), complete with all inputs and outputs; the message names the place.',
+  },
+  INTENT_PSBT_NOT_OWN: {
+    status: 400,
+    retry: 'after-fix',
+    summary:
+      'No input of the PSBT is locked to the wallet, as P2WPKH or as a P2TR key path without scripts (BIP-86).',
+    fix: "Spend outputs of the wallet's own addresses.",
+  },
+  INTENT_PSBT_AMOUNT_UNPROVEN: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'The amount of an input is stated only, where a signature would not commit to it.',
+    fix: 'Add the whole previous transaction (PSBT_IN_NON_WITNESS_UTXO) to every input.',
+  },
+  INTENT_PSBT_SIGHASH: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'An input of the wallet asks for a signature that does not commit to the whole transaction.',
+    fix: 'Leave the sighash type out, or set SIGHASH_ALL (or SIGHASH_DEFAULT for Taproot).',
+  },
+  INTENT_MESSAGE_IS_TRANSACTION: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'Bytes that were to be signed as a message are, or could be, a transaction of Solana.',
+    fix: 'Send a transaction to sign-transaction, where its effects are decoded; send messages as UTF-8 text.',
   },
 } as const satisfies ErrorCatalogue
 

@@ -1,7 +1,11 @@
 import type { Address, AssetId, ChainId, Hex } from '@countersign/bytes'
 import type { Acting } from './effect.ts'
 
-/** An exchange through a router: at most this leaves, at least that comes. */
+/**
+ * An exchange through a router: at most this leaves, at least that comes. Whether `contract` is a router the bytes do not
+ * say. Where one call pays several recipients, each has a swap that names the whole spending; what is received is never
+ * counted twice. Coins that are spent are a native-transfer beside it, too.
+ */
 export interface Swap extends Acting {
   readonly kind: 'swap'
   readonly chain: ChainId
@@ -14,7 +18,8 @@ export interface Swap extends Acting {
   readonly receivedAsset: AssetId
   /** What is received, at least. */
   readonly receivedMinor: bigint
-  readonly recipient: Address
+  /** `undefined`: the acting account. */
+  readonly recipient: Address | undefined
   /** Seconds since 1970; `undefined`: no deadline in the bytes. */
   readonly deadlineS: bigint | undefined
 }
@@ -47,7 +52,7 @@ export interface VaultWithdrawal extends Acting {
   readonly owner: Address
 }
 
-/** WETH's deposit and withdraw, at wrapped coins that are known by address. */
+/** WETH's deposit and withdraw, at wrapped coins that are known by address. The coins are a native-transfer beside it. */
 export interface Wrap extends Acting {
   readonly kind: 'wrap'
   readonly chain: ChainId

@@ -1,4 +1,4 @@
-import type { Address, AssetId, ChainId } from '@countersign/bytes'
+import { type Address, type AssetId, type ChainId, nativeAsset, type SolanaAddress } from '@countersign/bytes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { describeEffect, quoteText } from './describe-effect.ts'
@@ -7,6 +7,8 @@ import { personalMessageIntent } from './message.ts'
 
 const chain = 'eip155:1' as ChainId
 const asset = 'eip155:1/slip44:60' as AssetId
+const solana = 'solana:x' as ChainId
+const bitcoin = 'bip122:0' as ChainId
 const bob = `0x${'bb'.repeat(20)}` as Address
 const contract = `0x${'cc'.repeat(20)}` as Address
 const usdc = `eip155:1/erc20:${contract}` as AssetId
@@ -20,6 +22,18 @@ const transfer = {
   recipient: bob,
   amountMinor: 7n,
   selector: '0xa9059cbb',
+} as const
+const swap = {
+  kind: 'swap',
+  chain,
+  contract: bob,
+  selector: '0x04e45aaf',
+  asset: usdc,
+  amountMinor: 7n,
+  receivedAsset: asset,
+  receivedMinor: 5n,
+  recipient: contract,
+  deadlineS: undefined,
 } as const
 const approval = {
   kind: 'approval',
@@ -49,6 +63,37 @@ describe('describeEffect', () => {
       { kind: 'native-transfer', chain, asset, recipient: bob, amountMinor: 3n * 10n ** 17n },
     ],
     [
+      `0.3 native coin (solana:x) to ${bob}`,
+      {
+        kind: 'native-transfer',
+        chain: solana,
+        asset: nativeAsset(solana),
+        recipient: bob,
+        amountMinor: 300_000_000n,
+      },
+    ],
+    [
+      'Fee of at most 0.000005 native coin (solana:x)',
+      { kind: 'fee', chain: solana, asset: nativeAsset(solana), amountMinor: 5_000n },
+    ],
+    [
+      'Fee of at most 1.00000001 native coin (bip122:0)',
+      { kind: 'fee', chain: bitcoin, asset: nativeAsset(bitcoin), amountMinor: 100_000_001n },
+    ],
+    [
+      `Stake authorize (withdrawer) of s to w (solana:x), by the account ${bob}`,
+      {
+        kind: 'stake',
+        account: bob,
+        chain: solana,
+        action: 'authorize',
+        stakeAccount: 's' as SolanaAddress,
+        counterparty: 'w' as SolanaAddress,
+        amountMinor: undefined,
+        role: 'withdrawer',
+      },
+    ],
+    [
       `0 native coin (eip155:1) to ${bob}`,
       { kind: 'native-transfer', chain, asset, recipient: bob, amountMinor: 0n },
     ],
@@ -56,6 +101,12 @@ describe('describeEffect', () => {
       `12.000000000000000001 native coin (eip155:1) to ${bob}`,
       { kind: 'native-transfer', chain, asset, recipient: bob, amountMinor: 12n * 10n ** 18n + 1n },
     ],
+    [
+      `Fee of at most 7 of ${usdc}, by the account ${contract}`,
+      { kind: 'fee', account: contract, chain, asset: usdc, amountMinor: 7n },
+    ],
+    [`Swap of at most 7 of ${usdc} for at least 5 of ${asset}, by ${bob}`, { ...swap, recipient: undefined }],
+    [`Swap of at most 7 of ${usdc} for at least 5 of ${asset} to ${contract}, by ${bob}`, swap],
     [`7 of ${usdc} to ${bob}`, transfer],
     [`7 of ${usdc} from ${contract} to ${bob}`, { ...transfer, from: contract }],
     [`Approval of 7 of ${usdc} for ${bob}`, approval],

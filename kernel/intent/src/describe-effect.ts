@@ -1,4 +1,4 @@
-import type { ChainId } from '@countersign/bytes'
+import { type ChainId, nativeAsset } from '@countersign/bytes'
 import type { UserOperation } from './account-effect.ts'
 import type { Effect, TokenApproval, TokenTransfer, TypedData } from './effect.ts'
 
@@ -14,7 +14,7 @@ export function describeEffect(effect: Effect): string {
 function describeAct(effect: Effect): string {
   switch (effect.kind) {
     case 'native-transfer':
-      return `${coins(effect.amountMinor)} native coin (${effect.chain}) to ${effect.recipient}`
+      return `${coins(effect.amountMinor, effect.chain)} native coin (${effect.chain}) to ${effect.recipient}`
     case 'token-transfer':
       return describeTransfer(effect)
     case 'approval':
@@ -26,7 +26,7 @@ function describeAct(effect: Effect): string {
     case 'deploy':
       return (
         `Deployment of a contract (${effect.chain}) from ${effect.initCodeBytes} bytes ` +
-        `with ${coins(effect.valueMinor)} native coin; init code hash ${effect.initCodeHash}`
+        `with ${coins(effect.valueMinor, effect.chain)} native coin; init code hash ${effect.initCodeHash}`
       )
     case 'delegation':
       return (
@@ -34,7 +34,9 @@ function describeAct(effect: Effect): string {
         `${effect.delegate} on ${effect.chain ?? 'every chain'} (EIP-7702, nonce ${effect.authorityNonce})`
       )
     case 'fee':
-      return `Fee of at most ${coins(effect.amountMinor)} native coin (${effect.chain})`
+      return effect.asset === nativeAsset(effect.chain)
+        ? `Fee of at most ${coins(effect.amountMinor, effect.chain)} native coin (${effect.chain})`
+        : `Fee of at most ${effect.amountMinor} of ${effect.asset}`
     case 'batch':
       return `Batch of ${effect.calls} ${effect.calls === 1 ? 'call' : 'calls'} (${effect.form}) through ${effect.contract} (${effect.chain})`
     case 'delegatecall':
@@ -54,7 +56,7 @@ function describeAct(effect: Effect): string {
     case 'swap':
       return (
         `Swap of at most ${effect.amountMinor} of ${effect.asset} for at least ${effect.receivedMinor} of ` +
-        `${effect.receivedAsset} to ${effect.recipient}, by ${effect.contract}`
+        `${effect.receivedAsset}${effect.recipient === undefined ? '' : ` to ${effect.recipient}`}, by ${effect.contract}`
       )
     case 'vault-deposit':
       return `Deposit of ${effect.amountMinor} ${effect.unit} into the vault ${effect.contract} (${effect.chain}), shares to ${effect.recipient}`
@@ -76,7 +78,7 @@ function describeAct(effect: Effect): string {
       return `Authority ${plain(effect.authority)} over ${effect.address} to ${effect.newAuthority ?? 'nobody'} (${effect.chain})`
     case 'stake':
       return (
-        `Stake ${effect.action} of ${effect.stakeAccount}${effect.counterparty === undefined ? '' : ` to ${effect.counterparty}`}` +
+        `Stake ${effect.action}${effect.role === undefined ? '' : ` (${effect.role})`} of ${effect.stakeAccount}${effect.counterparty === undefined ? '' : ` to ${effect.counterparty}`}` +
         `${effect.amountMinor === undefined ? '' : ` of ${effect.amountMinor} lamports`} (${effect.chain})`
       )
     case 'memo':
@@ -147,11 +149,12 @@ function chainName(chain: ChainId | undefined): string {
   return chain ?? 'no chain named'
 }
 
-/** Every EVM chain's own coin has 18 decimals as far as the EVM is concerned. */
-function coins(amountMinor: bigint): string {
-  const digits = amountMinor.toString().padStart(19, '0')
-  const fraction = digits.slice(-18).replace(/0+$/, '')
-  const whole = digits.slice(0, -18)
+/** Every EVM chain's own coin has 18 decimals as far as the EVM is concerned; Solana's has 9, Bitcoin's 8. */
+function coins(amountMinor: bigint, chain: ChainId): string {
+  const decimals = chain.startsWith('solana:') ? 9 : chain.startsWith('bip122:') ? 8 : 18
+  const digits = amountMinor.toString().padStart(decimals + 1, '0')
+  const fraction = digits.slice(-decimals).replace(/0+$/, '')
+  const whole = digits.slice(0, -decimals)
   return fraction === '' ? whole : `${whole}.${fraction}`
 }
 

@@ -51,9 +51,10 @@ export type EffectKind = Effect['kind']
 export interface Acting {
   /**
    * The account that acts, where that is not the wallet itself: the smart account of a user operation, the Safe, the
-   * batch contract, the delegator. A permit rule covers such effects only if its `account` condition names them.
+   * batch contract, the delegator; on Solana whoever else's lamports, tokens or authority it is. A permit rule covers
+   * such effects only if its `account` condition names them.
    */
-  readonly account?: Address
+  readonly account?: AccountAddress
 }
 
 /** Coins that leave the account with a transaction, to an account or into a called contract. */
@@ -140,7 +141,9 @@ export interface Delegation extends Acting {
   readonly signedBy: 'own' | 'carried'
 }
 
-/** The most that the transaction can burn: gas limit times the highest price, and blob gas. */
+/**
+ * The most that the transaction can burn: gas limit times the highest price, and blob gas. Of a user operation: all of
+ * its gas limits. Of a Safe: its refund, which may be in a token. */
 export interface Fee extends Acting {
   readonly kind: 'fee'
   readonly chain: ChainId
@@ -148,8 +151,8 @@ export interface Fee extends Acting {
   readonly amountMinor: bigint
 }
 
-/** EIP-191 personal_sign. */
-export interface PersonalMessage {
+/** EIP-191 personal_sign; with `account`, a Safe's message. */
+export interface PersonalMessage extends Acting {
   readonly kind: 'message'
   /** The message where it is UTF-8, else undefined. */
   readonly text: string | undefined
@@ -167,12 +170,12 @@ export interface TypedData {
   readonly domain: { readonly [field: string]: unknown }
   /** The message with addresses in lower case and every integer as a bigint. */
   readonly message: { readonly [field: string]: unknown }
-  /** A type is named like a permit, but no approval could be read from the data: nothing bounds what it may give. */
+  /** A type is named like a permit, a Safe's transaction, a user operation or a delegation, but could not be read as one: nothing bounds what it may give. */
   readonly opaquePermit?: true
 }
 
 /** 32 bytes that say nothing of what they mean. */
-export interface RawDigest {
+export interface RawDigest extends Acting {
   readonly kind: 'raw-digest'
   readonly digest: Hex
 }

@@ -3,8 +3,9 @@ import { encodeFunctionData, erc20Abi, erc721Abi, erc1155Abi, parseAbi } from 'v
 import { describe, expect, it } from 'vitest'
 import type { Effect } from './effect.ts'
 import { effectsOfEvmTransaction } from './effects.ts'
+import { batchItemsMax } from './evm/call.ts'
+import { permit2Contract } from './evm/permit-calls.ts'
 import type { EvmTransaction } from './intent.ts'
-import { batchItemsMax, permit2Contract } from './token-calls.ts'
 
 const contract = `0x${'cc'.repeat(20)}` as Address
 const alice = `0x${'aa'.repeat(20)}` as Address
@@ -111,7 +112,6 @@ describe('effects of token calls', () => {
     'function increaseAllowance(address spender, uint256 amount)',
     'function decreaseAllowance(address spender, uint256 amount)',
     'function approve(address token, address spender, uint160 amount, uint48 expiration)',
-    'function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)',
   ])
   const common = { chain: 'eip155:8453', contract }
   const approval = { ...common, kind: 'approval', by: 'transaction', spender: bob, expiresAtS: undefined }
@@ -278,16 +278,6 @@ describe('effects of token calls', () => {
       },
     ])
     expect(effectsOf({ data })).toMatchObject([{ kind: 'contract-call', selector: '0x87517c45' }])
-  })
-
-  it('a permit that is submitted is a call with somebody’s signature', () => {
-    const hash = `0x${'11'.repeat(32)}` as Hex
-    const data = encodeFunctionData({
-      abi: more,
-      functionName: 'permit',
-      args: [alice, bob, 1n, 2n, 27, hash, hash],
-    })
-    expect(effectsOf({ data })).toMatchObject([{ kind: 'contract-call', selector: '0xd505accf' }])
   })
 
   it.each<[string, Hex]>([

@@ -4,70 +4,38 @@ import {
   decodeHex,
   encodeHex,
   evmChainId,
-  type Hex,
-  isCountersignError,
   keccak256,
   nativeAsset,
 } from '@countersign/bytes'
 import type { Delegation, Effect, Fee } from './effect.ts'
+import { effectsOfCall } from './evm/unroll.ts'
 import type { EvmTransaction, SignedAuthorization } from './intent.ts'
-import { decodeTokenCall } from './token-calls.ts'
 
 /** EIP-4844, GAS_PER_BLOB. */
 const gasPerBlob = 131_072n
 
 /**
  * Every effect that a signed transaction can have, the fee last; never empty of others: a rule must name at least one
- * more. Coins that go along with a call are a native-transfer of their own to the called contract. Coins that go into
- * a new contract stand in the deploy's `valueMinor` only, for its address depends on the sender.
+ * more. Coins that go along with a call are a native-transfer of their own to the called contract, also beside a swap
+ * or a wrap that spends them. Coins that go into a new contract stand in the deploy's `valueMinor` only, for its address
+ * depends on the sender. What a called account, batch or Safe does further follows its envelope, with `account`.
  */
 export function effectsOfEvmTransaction(transaction: EvmTransaction): readonly Effect[] {
   const chain = evmChainId(transaction.chainId)
   return [
-    ...effectsOfCall(transaction, chain),
+    ...effectsOfRecipient(transaction, chain),
     ...(transaction.authorizationList ?? []).map(carriedDelegation),
     feeOf(transaction, chain),
   ]
 }
 
-function effectsOfCall(transaction: EvmTransaction, chain: ChainId): Effect[] {
-  const { data, value } = transaction
+function effectsOfRecipient(transaction: EvmTransaction, chain: ChainId): readonly Effect[] {
+  const { data, value: valueMinor } = transaction
   const to = transaction.to as Address | undefined
-  const dataBytes = (data.length - 2) / 2
-  if (to === undefined) {
-    const initCodeHash = encodeHex(keccak256(decodeHex(data)))
-    return [{ kind: 'deploy', chain, initCodeHash, initCodeBytes: dataBytes, valueMinor: value }]
-  }
-  const transfer: Effect = {
-    kind: 'native-transfer',
-    chain,
-    asset: nativeAsset(chain),
-    recipient: to,
-    amountMinor: value,
-  }
-  if (dataBytes === 0) return [transfer]
-  const called = effectsOfCalldata(chain, to, data)
-  return value === 0n ? called : [transfer, ...called]
-}
-
-function effectsOfCalldata(chain: ChainId, contract: Address, calldata: Hex): Effect[] {
-  const unknown = (reason: string): Effect[] => [
-    { kind: 'unknown-calldata', chain, contract, calldata, reason },
-  ]
-  if (calldata.length < 2 + 8) return unknown('It is shorter than a function selector.')
-  try {
-    const effects = decodeTokenCall(chain, contract, calldata)
-    if (typeof effects === 'string') return unknown(effects)
-    if (effects !== undefined) return effects
-  } catch (error) {
-    if (!isCountersignError(error)) throw error
-    return unknown(error.message)
-  }
-  return [{ kind: 'contract-call', chain, contract, selector: selectorOf(calldata), calldata }]
-}
-
-export function selectorOf(calldata: Hex): Hex {
-  return calldata.slice(0, 10) as Hex
+  if (to !== undefined) return effectsOfCall(chain, { account: undefined, to, valueMinor, data })
+  const initCode = decodeHex(data)
+  const initCodeHash = encodeHex(keccak256(initCode))
+  return [{ kind: 'deploy', chain, initCodeHash, initCodeBytes: initCode.length, valueMinor }]
 }
 
 function carriedDelegation(authorization: SignedAuthorization): Delegation {

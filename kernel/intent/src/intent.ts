@@ -1,5 +1,7 @@
 import type { ChainId, Hex } from '@countersign/bytes'
+import type { BitcoinTransaction } from './bitcoin/bitcoin-transaction.ts'
 import type { Effect } from './effect.ts'
+import type { SolanaTransaction } from './solana/solana-transaction.ts'
 
 /** What a caller may ask a wallet's key for. */
 export const operations = [
@@ -7,6 +9,7 @@ export const operations = [
   'sign-message',
   'sign-typed-data',
   'sign-authorization',
+  'sign-user-operation',
   'sign-raw',
 ] as const
 export type Operation = (typeof operations)[number]
@@ -28,6 +31,10 @@ export interface Intent {
   readonly payloadDigest: Hex
   /** Only for transactions: the decoded fields, and how to make the wire form from a signature. */
   readonly transaction?: EvmTransaction
+  /** Only for transactions of Solana, whose `toSign` is the message itself. */
+  readonly solana?: SolanaTransaction
+  /** Only for transactions of Bitcoin, which need a signature for each input of the wallet; `toSign` is the first one's. */
+  readonly bitcoin?: BitcoinTransaction
 }
 
 export type EvmTransactionType = 0 | 1 | 2 | 3 | 4

@@ -23,6 +23,15 @@ describe('personalMessageIntent', () => {
     ])
   })
 
+  it.each([31, 32, 33])('of %i bytes: 32 may be the hash of what an account signs', (length) => {
+    const raw = `0x${'61'.repeat(length)}` as const
+    const { effects } = personalMessageIntent({ raw })
+    expect(effects).toEqual([
+      expect.objectContaining({ kind: 'message', text: 'a'.repeat(length) }),
+      ...(length === 32 ? [{ kind: 'raw-digest', digest: raw }] : []),
+    ])
+  })
+
   it('takes a string that looks like hex as text', () => {
     expect(encodeHex(personalMessageIntent('0x1234').toSign)).toBe(hashMessage('0x1234'))
     expect(encodeHex(personalMessageIntent({ raw: '0x1234' }).toSign)).toBe(hashMessage({ raw: '0x1234' }))

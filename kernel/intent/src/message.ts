@@ -10,6 +10,7 @@ import {
   sha256,
 } from '@countersign/bytes'
 import { intentError } from './catalogue.ts'
+import type { Effect, PersonalMessage } from './effect.ts'
 import type { Intent } from './intent.ts'
 
 export const messageBytesMax = 65_536
@@ -19,7 +20,8 @@ export type MessageInput = string | { readonly raw: Hex }
 
 /**
  * EIP-191 version 0x45 (personal_sign). What is hashed starts with 0x19, which starts no RLP list, is no transaction
- * type, and its second byte sets it apart from typed data (0x01): the signature can be none of these.
+ * type, and its second byte sets it apart from typed data (0x01): the signature can be none of these. A message of
+ * 32 bytes is a `raw-digest` as well.
  * @throws {CountersignError} INTENT_MESSAGE_INVALID, INTENT_TOO_LARGE */
 export function personalMessageIntent(message: MessageInput | Uint8Array): Intent {
   const bytes = messageBytes(message)
@@ -29,17 +31,26 @@ export function personalMessageIntent(message: MessageInput | Uint8Array): Inten
       `The message has ${bytes.length} bytes; ${messageBytesMax} are allowed.`,
     )
   }
-  const preimage = concatBytes(encodeUtf8(`\x19Ethereum Signed Message:\n${bytes.length}`), bytes)
-  const toSign = keccak256(preimage)
+  const preimage = preimageOf(bytes)
+  const effects: Effect[] = [messageEffect(bytes)]
+  // Smart accounts take personal_sign over a hash for consent to what was hashed (a user operation, a Safe transaction).
+  if (bytes.length === 32) effects.push({ kind: 'raw-digest', digest: encodeHex(bytes) })
   return {
     operation: 'sign-message',
     chain: undefined,
-    effects: [
-      { kind: 'message', text: textOf(bytes), messageBytes: bytes.length, messageHash: encodeHex(toSign) },
-    ],
-    toSign,
+    effects,
+    toSign: keccak256(preimage),
     payloadDigest: encodeHex(sha256(preimage)),
   }
+}
+
+export function messageEffect(bytes: Uint8Array): PersonalMessage {
+  const messageHash = encodeHex(keccak256(preimageOf(bytes)))
+  return { kind: 'message', text: textOf(bytes), messageBytes: bytes.length, messageHash }
+}
+
+function preimageOf(bytes: Uint8Array): Uint8Array {
+  return concatBytes(encodeUtf8(`\x19Ethereum Signed Message:\n${bytes.length}`), bytes)
 }
 
 function messageBytes(message: unknown): Uint8Array {

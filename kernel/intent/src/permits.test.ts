@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Effect } from './effect.ts'
-import { permit2Contract } from './token-calls.ts'
+import { permit2Contract } from './evm/permit-calls.ts'
 import { typedDataIntent } from './typed-data-intent.ts'
 
 const token = `0x${'cc'.repeat(20)}`

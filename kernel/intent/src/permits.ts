@@ -1,6 +1,6 @@
 import { type Address, type AssetId, type ChainId, tokenAsset } from '@countersign/bytes'
 import type { TokenApproval } from './effect.ts'
-import { batchItemsMax } from './token-calls.ts'
+import { batchItemsMax } from './evm/call.ts'
 import type { CheckedTypedData, TypedDataStruct } from './typed-data.ts'
 import type { TypedDataType } from './typed-data-types.ts'
 
@@ -20,12 +20,7 @@ export function approvalsOfTypedData(
   return tokenPermit(data, chain, verifyingContract)
 }
 
-/** Whether the data looks like power over tokens to whoever names its types. */
-export function isNamedLikePermit(data: CheckedTypedData): boolean {
-  return [...data.types.keys()].some((name) => /permit|withauthorization/i.test(name))
-}
-
-type Shape = Readonly<Record<string, TypedDataType['kind']>>
+export type Shape = Readonly<Record<string, TypedDataType['kind']>>
 
 const erc2612: Shape = {
   owner: 'address',
@@ -82,7 +77,7 @@ const permit2Readers: ReadonlyMap<string, Permit2Reader> = new Map([
 ])
 
 /** Primary types of the permits that are read here. */
-export const readPermits: ReadonlySet<string> = new Set(['Permit', ...erc3009Types, ...permit2Readers.keys()])
+export const permitTypes: ReadonlySet<string> = new Set(['Permit', ...erc3009Types, ...permit2Readers.keys()])
 
 /** Permit2's AllowanceTransfer: an allowance that lasts until its expiration. */
 function allowancePermit(details: 'struct' | 'array'): Permit2Reader {
@@ -126,7 +121,7 @@ function tokensOf(
 }
 
 /** Exactly these fields, of these kinds, in any order; and `others` more of any kind. */
-function hasShape(data: CheckedTypedData, struct: string, shape: Shape, others = 0): boolean {
+export function hasShape(data: CheckedTypedData, struct: string, shape: Shape, others = 0): boolean {
   const fields = data.types.get(struct) ?? []
   const known = fields.filter(({ name, type }) => Object.hasOwn(shape, name) && shape[name] === type.kind)
   const wanted = Object.keys(shape).length

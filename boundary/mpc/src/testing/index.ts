@@ -1,0 +1,3 @@
+export * from './deal-shares.ts'
+export * from './network.ts'
+export * from './seeded-random.ts'
