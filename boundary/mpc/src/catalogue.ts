@@ -53,6 +53,13 @@ export const mpcErrors = {
     summary: 'The source of random bytes is missing, returned the wrong length, or is not random.',
     fix: 'Run where crypto.getRandomValues exists, or pass a random source that works.',
   },
+  MPC_SHARE_INVALID: {
+    status: 400,
+    retry: 'never',
+    summary:
+      'The bytes of a stored key share are damaged, altered, or not a share of the key that they name.',
+    fix: 'Restore the newest backup of the share; if there is none, recover it with the help of the other parties.',
+  },
   MPC_NATIVE_UNAVAILABLE: {
     status: 500,
     retry: 'after-fix',

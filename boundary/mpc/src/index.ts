@@ -4,9 +4,15 @@ export * from './byte-reader.ts'
 export * from './byte-writer.ts'
 export * from './catalogue.ts'
 export * from './context.ts'
+export * from './driver.ts'
 export * from './ed25519-group.ts'
 export * from './epoch.ts'
+export * from './export.ts'
 export * from './frame.ts'
+export * from './frost.ts'
+export * from './frost-epoch.ts'
+export * from './frost-key.ts'
+export { type FrostSuiteId, isFrostSignatureValid, type SignedMessage } from './frost-suites.ts'
 export * from './group.ts'
 export * from './inbox.ts'
 export {
@@ -29,6 +35,7 @@ export * from './secp256k1-noble.ts'
 export * from './session.ts'
 export * from './sha256-kernel.ts'
 export * from './sha256-kernels.ts'
+export * from './share-codec.ts'
 export {
   openPresignature,
   openSignature,

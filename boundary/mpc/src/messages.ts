@@ -27,6 +27,7 @@ export const codes = {
   sign4: 0x54,
   frost1: 0x61,
   frost2: 0x62,
+  export1: 0x81,
 } as const
 
 export function ceremonyOf(code: number): number {
@@ -39,7 +40,14 @@ export function roundOf(code: number): number {
 }
 
 /** The ceremony's byte in `ctx0`: the high half of its codes. Import is a reshare with a context of its own. */
-export const ceremonies = { keygen: 0x10, refresh: 0x20, recover: 0x30, reshare: 0x40, import: 0x70 } as const
+export const ceremonies = {
+  keygen: 0x10,
+  refresh: 0x20,
+  recover: 0x30,
+  reshare: 0x40,
+  import: 0x70,
+  export: 0x80,
+} as const
 export type Ceremony = (typeof ceremonies)[keyof typeof ceremonies]
 
 /** Widths of oblivious transfer and its extension (docs/mpc-protocol.md, "Parameters"). */
@@ -72,4 +80,5 @@ export const payloadBytes = {
   sign4: 64,
   frost1: ({ pointBytes }: Group) => 2 * pointBytes,
   frost2: 32,
+  export1: 32,
 } as const

@@ -30,6 +30,8 @@ export type Storable =
       readonly epochId: Uint8Array
       readonly successor: Uint8Array
     }
+  /** Somebody gets the whole key: from now on the parties together are not the only ones who can sign. */
+  | { readonly kind: 'exported-epoch'; readonly epochId: Uint8Array; readonly recipient: PartyIndex }
 
 export type PersistStorable = (storable: Storable) => Promise<void>
 

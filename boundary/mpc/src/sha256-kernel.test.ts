@@ -3,11 +3,19 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from './byte-writer.ts'
 import { jsSha256Kernel, type Sha256Kernel, tailBytesMax } from './sha256-kernel.ts'
+import { sha256Kernel } from './sha256-kernels.ts'
+import { loadSimdSha256Kernel } from './sha256-simd.ts'
 
 const ascii = (text: string) => new TextEncoder().encode(text)
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
-const kernels: readonly Sha256Kernel[] = [jsSha256Kernel]
+const simd = loadSimdSha256Kernel()
+// Node has WebAssembly and its vectors: here the kernel must load.
+const kernels: readonly Sha256Kernel[] = [jsSha256Kernel, simd as Sha256Kernel]
+
+it('takes the fastest kernel', () => {
+  expect(sha256Kernel().name).toBe('wasm-simd')
+})
 
 describe.each(kernels)('SHA-256 kernel $name', (kernel) => {
   const hash = (message: Uint8Array) =>
@@ -55,6 +63,18 @@ describe.each(kernels)('SHA-256 kernel $name', (kernel) => {
       ),
       { numRuns: 200 },
     )
+  })
+
+  it('hashes thousands of tails, with some left over', () => {
+    const [tailBytes, count] = [24, 2 * 1024 + 7]
+    const block = new Uint8Array(64).fill(9)
+    const tails = Uint8Array.from({ length: tailBytes * count }, (_, i) => (i * 131) >> 3)
+    const out = new Uint8Array(32 * count)
+    kernel.hashTails(kernel.midstate(block), tails, tailBytes, out)
+    for (const i of [0, 1, 1023, 1024, 2047, 2048, count - 1]) {
+      const message = concatBytes(block, tails.subarray(i * tailBytes, (i + 1) * tailBytes))
+      expect(hex(out.subarray(32 * i, 32 * i + 32))).toBe(hex(sha256(message)))
+    }
   })
 
   it('leaves the midstate as it was', () => {

@@ -15,8 +15,9 @@ export interface Sha256Kernel {
    * its hash goes to `out[32 * i ..]`. The number of messages is `out.length / 32`.
    * @param tailBytes 0..55: what one block holds beside the padding. */
   hashTails(midstate: Midstate, tails: Uint8Array, tailBytes: number, out: Uint8Array): void
-  /** The hash of the midstate's block followed by `rest`, of any length. */
-  finish(midstate: Midstate, rest: Uint8Array): Uint8Array
+  /** The hash of the midstate's block followed by `rest`, of any length.
+   * @param before Bytes that are in the midstate already: 64 unless it is of more than one block. */
+  finish(midstate: Midstate, rest: Uint8Array, before?: number): Uint8Array
 }
 
 const blockBytes = 64
@@ -72,7 +73,7 @@ export const jsSha256Kernel: Sha256Kernel = {
     eraseScratch()
   },
 
-  finish(midstate, rest) {
+  finish(midstate, rest, before = blockBytes) {
     scratchState.set(midstate)
     const whole = rest.length - (rest.length % blockBytes)
     for (let at = 0; at < whole; at += blockBytes) compress(scratchState, rest, at)
@@ -83,7 +84,7 @@ export const jsSha256Kernel: Sha256Kernel = {
       compress(scratchState, scratchBlock, 0)
       scratchBlock.fill(0)
     }
-    writeBitLength(scratchBlock, blockBytes + rest.length)
+    writeBitLength(scratchBlock, before + rest.length)
     compress(scratchState, scratchBlock, 0)
     const out = new Uint8Array(32)
     writeState(scratchState, out, 0)

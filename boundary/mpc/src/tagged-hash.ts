@@ -1,6 +1,7 @@
 import { sha256 } from '@countersign/bytes'
 import type { ScalarField } from './scalar-field.ts'
 import { jsSha256Kernel, type Midstate } from './sha256-kernel.ts'
+import { hasPlatformSha256, sha256Kernel } from './sha256-kernels.ts'
 import { type BlockTag, fullTag, type HashTag, type ScalarTag } from './tags.ts'
 
 /** Beyond this the platform's own SHA-256 is faster than a kept midstate. */
@@ -44,7 +45,7 @@ function hashFields(tag: string, fields: readonly Uint8Array[]): Uint8Array {
   let restBytes = 0
   for (const field of fields) restBytes += 4 + field.length
   const prefix = prefixOf(tag)
-  const isLong = restBytes > midstateBytesMax
+  const isLong = restBytes > midstateBytesMax && hasPlatformSha256
   const start = isLong ? 64 : 0
   const message = new Uint8Array(start + restBytes)
   if (isLong) message.set(prefix.block)
@@ -55,7 +56,7 @@ function hashFields(tag: string, fields: readonly Uint8Array[]): Uint8Array {
     message.set(field, at + 4)
     at += 4 + field.length
   }
-  const digest = isLong ? sha256(message) : jsSha256Kernel.finish(prefix.midstate, message)
+  const digest = isLong ? sha256(message) : sha256Kernel().finish(prefix.midstate, message)
   // Fields can be secret: blinds, keys of oblivious transfer.
   message.fill(0)
   return digest

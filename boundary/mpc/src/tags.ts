@@ -21,6 +21,7 @@ export const hashTags = [
   'refresh/com',
   'refresh/sid',
   'recover/subject',
+  'export/subject',
   'reshare/subject',
   'reshare/com',
   'reshare/sid',
