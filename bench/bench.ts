@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { currentCommit, describeMachine } from './machine.ts'
+import { benchPolicy } from './policy.ts'
 import { benchSign } from './sign.ts'
 
 export interface BenchOptions {
@@ -16,6 +17,7 @@ export type BenchOutcome = { readonly results: unknown; readonly [figure: string
 
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchOutcome>>> = {
   sign: benchSign,
+  policy: benchPolicy,
 }
 
 const usage = `npm run bench -- NAME [--full] [--json] [--record]

@@ -62,10 +62,10 @@ describe('docs/policy.md', () => {
     expect(lintPolicy(examples.get('payroll')!)).toEqual([])
   })
 
-  it('trader: deposits for itself only, and small orders', () => {
-    const deposit = (assets: bigint, receiver: string) =>
+  it('trader: stakes for itself only, and small orders', () => {
+    const stake = (assets: bigint, receiver: string) =>
       encodeFunctionData({
-        abi: parseAbi(['function deposit(uint256 assets, address receiver)']),
+        abi: parseAbi(['function stake(uint256 assets, address receiver)']),
         args: [assets, receiver as Address],
       })
     const calls = (data: `0x${string}`) => {
@@ -76,9 +76,9 @@ describe('docs/policy.md', () => {
       // The example has no rule on fees: they are not what it is about.
       return answer('trader', { ...rest, effects: effects.filter(({ kind }) => kind !== 'fee') })
     }
-    expect(calls(deposit(1_000_000_000n, alice)).permitted).toBe(true)
-    expect(codes(calls(deposit(1_000_000_001n, alice)))).toEqual(['POLICY_ARGUMENT'])
-    expect(codes(calls(deposit(1n, stranger)))).toEqual(['POLICY_ARGUMENT'])
+    expect(calls(stake(1_000_000_000n, alice)).permitted).toBe(true)
+    expect(codes(calls(stake(1_000_000_001n, alice)))).toEqual(['POLICY_ARGUMENT'])
+    expect(codes(calls(stake(1n, stranger)))).toEqual(['POLICY_ARGUMENT'])
     const order = (makerAmount: string, chainId = 8453) =>
       answer(
         'trader',

@@ -1,9 +1,14 @@
-import { describeEffect, type Effect, type Intent } from '@countersign/intent'
+import { describeEffect, type Intent } from '@countersign/intent'
+import { type Assignment, assign, combinationsMax } from './assignment.ts'
 import type { Decision, EffectDecision, Facts, Layer, Reason, WindowKey, WindowRef } from './decision.ts'
-import { forbiddenReasons, refusalReasons } from './explain.ts'
+import { effectValue } from './effect-value.ts'
+import { approvalReason, forbiddenReasons, refusalReasons } from './explain.ts'
+import { windowKey, windowRef } from './limit.ts'
 import { isForbidden, matches } from './match.ts'
 import type { Policy, Rule } from './policy.ts'
-import { Tally, windowKey } from './tally.ts'
+import { Tally } from './tally.ts'
+
+export { combinationsMax }
 
 /** One policy that applies to a request; `undefined` refuses it. */
 export interface PolicyLayer {
@@ -24,22 +29,19 @@ export interface EvaluateOptions extends Question {
 }
 
 /**
- * Assignments of effects to rules that are tried, per layer, where the first rule that fits each effect does not
- * fit them all together. Past it the request is refused.
- */
-export const combinationsMax = 10_000
-
-/** Every running total that `evaluate` may read for this request, whatever the clock says then. */
+ * Every running total that `evaluate` may read for this request with these facts: for another time the periods of
+ * calendar windows are others, and `evaluate` would throw rather than count in a period that is over. */
 export function windowsNeeded(intent: Intent, facts: Facts, layers: readonly PolicyLayer[]): WindowRef[] {
   const needed = new Map<WindowKey, WindowRef>()
+  const asked = { intent, facts }
   for (const { layer, policy } of layers) {
     if (policy === undefined) continue
     for (const effect of intent.effects) {
-      for (const rule of policy.permits[effect.kind]) {
-        if (rule.limits.length === 0 || !matches(rule, effect, facts, { ignoreExpiry: true })) continue
+      for (const rule of policy.index.permits[effect.kind].candidates(effect, facts)) {
+        if (rule.limits.length === 0 || !matches(rule, effect, asked, 'ignored')) continue
         for (const limit of rule.limits) {
-          const key = windowKey(limit, facts, layer)
-          if (!needed.has(key)) needed.set(key, { key, windowMs: limit.windowMs })
+          const key = windowKey(limit, facts, layer, effect)
+          if (key !== undefined && !needed.has(key)) needed.set(key, windowRef(key, limit, facts))
         }
       }
     }
@@ -48,37 +50,52 @@ export function windowsNeeded(intent: Intent, facts: Facts, layers: readonly Pol
 }
 
 /**
- * Decides a request: permitted only if every layer permits every effect, no forbid rule matches, and every window
- * has room for all of it. Pure: the same question always has the same answer. */
+ * Decides a request: permitted only if every layer permits every effect, no forbid rule matches, every window has
+ * room for all of it, and the approvals that the rules ask for are there. Pure: the same question always has the
+ * same answer. */
 export function evaluate(options: EvaluateOptions): Decision {
   const { intent, facts, layers } = options
   if (intent.operation !== facts.operation) throw new Error('bug: facts and intent name different operations')
   const whole = requestReason(options)
-  if (whole !== undefined) return { permitted: false, reasons: [whole], effects: [], reservations: [] }
+  if (whole !== undefined) return { ...refused, reasons: [whole], effects: [] }
 
   const assignments: Assignment[] = []
   for (const { layer, policy } of layers) {
-    if (policy === undefined || intent.effects.some((effect) => isForbidden(policy, effect, facts))) {
-      return refusal(options)
-    }
+    if (policy === undefined) return refusal(options)
+    for (const effect of intent.effects) if (isForbidden(policy, effect, options)) return refusal(options)
     const assignment = assign(options, layer, policy)
     if (assignment === undefined) return refusal(options)
     if (assignment === 'untried') return refusal(options, layer)
     assignments.push(assignment)
   }
+  const approvals = layers.some(({ policy }) => policy?.hasApprovals === true)
+    ? assignments.flatMap((assignment) => assignment.approvals)
+    : []
+  const missing = approvals.filter((approval) => approval.missing > 0)
+  const permitted = missing.length === 0
+  const isValued = layers.some(({ policy }) => policy?.prices !== undefined)
   return {
-    permitted: true,
-    reasons: [],
-    effects: intent.effects.map((effect, i) => ({
-      effect: i,
-      kind: effect.kind,
-      summary: describeEffect(effect),
-      permittedBy: assignments.map(({ layer, rules }) => ({ layer, rule: (rules[i] as Rule).id })),
-      reasons: [],
-    })),
-    reservations: assignments.flatMap(({ tally }) => tally.reservations()),
+    permitted,
+    outcome: permitted ? 'permitted' : 'needs-approval',
+    reasons: missing.map(approvalReason),
+    effects: intent.effects.map((effect, i): EffectDecision => {
+      const decided = {
+        effect: i,
+        kind: effect.kind,
+        summary: describeEffect(effect),
+        permittedBy: assignments.map(({ layer, rules }) => ({ layer, rule: (rules[i] as Rule).id })),
+        reasons: [],
+      }
+      if (!isValued) return decided
+      const rules = assignments.map((assignment) => assignment.rules[i] as Rule)
+      return { ...decided, ...effectValue(effect, facts, rules) }
+    }),
+    reservations: permitted ? assignments.flatMap(({ tally }) => tally.reservations()) : [],
+    approvals,
   }
 }
+
+const refused = { permitted: false, outcome: 'refused', reservations: [], approvals: [] } as const
 
 function requestReason({ intent, layers }: Question): Reason | undefined {
   const layer = layers[0]?.layer ?? 'wallet'
@@ -89,62 +106,6 @@ function requestReason({ intent, layers }: Question): Reason | undefined {
     return { code: 'POLICY_NO_EFFECTS', layer, message: 'The bytes have no effect that a rule could permit.' }
   }
   return undefined
-}
-
-interface Assignment {
-  readonly layer: Layer
-  /** By the index of the effect. */
-  readonly rules: readonly Rule[]
-  readonly tally: Tally
-}
-
-/**
- * Gives each effect the first rule that permits it and has room. Where that leaves none for a later effect, the
- * other combinations are tried, so that neither the order of rules nor one rule more turns a yes into a no.
- */
-function assign(options: EvaluateOptions, layer: Layer, policy: Policy): Assignment | 'untried' | undefined {
-  const { intent, facts } = options
-  const greedy = new Tally(options, layer)
-  const rules: Rule[] = []
-  for (const effect of intent.effects) {
-    const rule = policy.permits[effect.kind].find(
-      (candidate) => matches(candidate, effect, facts) && greedy.take(candidate, effect) === undefined,
-    )
-    if (rule === undefined) break
-    rules.push(rule)
-  }
-  if (rules.length === intent.effects.length) return { layer, rules, tally: greedy }
-  return rules.length === 0 ? undefined : search(options, layer, policy)
-}
-
-function search(options: EvaluateOptions, layer: Layer, policy: Policy): Assignment | 'untried' | undefined {
-  const { intent, facts } = options
-  const choices: Rule[][] = []
-  for (const effect of intent.effects) {
-    const fitting = policy.permits[effect.kind].filter((rule) => matches(rule, effect, facts))
-    // A rule without limits costs nothing: no other choice can be better.
-    const free = fitting.find((rule) => rule.limits.length === 0)
-    if (fitting.length === 0) return undefined
-    choices.push(free === undefined ? fitting : [free])
-  }
-  const tally = new Tally(options, layer)
-  const rules: Rule[] = []
-  let budget = combinationsMax
-  const place = (i: number): boolean => {
-    if (i === choices.length) return true
-    const effect = intent.effects[i] as Effect
-    for (const rule of choices[i] as Rule[]) {
-      if (--budget < 0) return false
-      const before = tally.mark()
-      if (tally.take(rule, effect) !== undefined) continue
-      rules[i] = rule
-      if (place(i + 1)) return true
-      tally.rewind(before)
-    }
-    return false
-  }
-  if (place(0)) return { layer, rules, tally }
-  return budget < 0 ? 'untried' : undefined
 }
 
 /** The second pass, only for refusals: the same questions again, this time with their answers in words. */
@@ -164,21 +125,23 @@ function refusal(options: EvaluateOptions, untried?: Layer): Decision {
         })
         return
       }
-      forbidden.push(...forbiddenReasons({ policy, effect, facts, layer }))
+      forbidden.push(...forbiddenReasons({ policy, effect, asked: options, layer }))
       const tally = tallies[l] as Tally
-      const rule = policy.permits[effect.kind].find(
-        (candidate) => matches(candidate, effect, facts) && tally.take(candidate, effect) === undefined,
-      )
+      const rule = policy.index.permits[effect.kind]
+        .candidates(effect, facts)
+        .find(
+          (candidate) => matches(candidate, effect, options) && tally.take(candidate, effect) === undefined,
+        )
       if (rule !== undefined) permittedBy.push({ layer, rule: rule.id })
-      else reasons.push(...refusalReasons({ policy, effect, facts, layer, tally }))
+      else reasons.push(...refusalReasons({ policy, effect, asked: options, layer, tally }))
     })
-    const refused = forbidden.length > 0 ? forbidden : reasons
+    const all = forbidden.length > 0 ? forbidden : reasons
     return {
       effect: i,
       kind: effect.kind,
       summary: describeEffect(effect),
-      permittedBy: refused.length > 0 ? [] : permittedBy,
-      reasons: refused,
+      permittedBy: all.length > 0 ? [] : permittedBy,
+      reasons: all,
     }
   })
   const reasons: Reason[] =
@@ -191,5 +154,5 @@ function refusal(options: EvaluateOptions, untried?: Layer): Decision {
             message: `The effects of this request share windows in more ways than the ${combinationsMax} that are tried: split it into smaller requests.`,
           },
         ]
-  return { permitted: false, reasons, effects, reservations: [] }
+  return { ...refused, reasons, effects }
 }

@@ -1,33 +1,43 @@
 import type { Effect } from '@countersign/intent'
-import type { Facts, Layer, Reason } from './decision.ts'
-import { formatDuration } from './duration.ts'
+import { actsElsewhere } from './address-condition.ts'
+import type { Asked } from './condition.ts'
+import type { Layer, Reason, RequiredApproval } from './decision.ts'
+import { windowInWords } from './limit.ts'
 import { matches } from './match.ts'
 import type { Policy, Rule } from './policy.ts'
+import { formatValue } from './prices.ts'
 import type { PolicyReasonCode } from './reasons.ts'
+import { simulationProblem } from './simulation.ts'
 import type { Shortage, Tally } from './tally.ts'
 
 /** Reasons per effect and layer; the rules that came closest stand first. */
 export const reasonsMax = 64
 
+/**
+ * Rules that are looked at to find which came closest: those that name something of the effect first, then those
+ * that do not, in the order of the file. All the others are counted.
+ */
+export const comparedMax = 128
+
 interface Refused {
   readonly policy: Policy
   readonly effect: Effect
-  readonly facts: Facts
+  readonly asked: Asked
   readonly layer: Layer
 }
 
 /** One reason per forbid rule that matches; empty where none does. */
-export function forbiddenReasons({ policy, effect, facts, layer }: Refused): Reason[] {
+export function forbiddenReasons({ policy, effect, asked, layer }: Refused): Reason[] {
   const reasons: Reason[] = []
-  for (const rule of policy.forbids[effect.kind]) {
-    if (!matches(rule, effect, facts)) continue
-    const unsure = rule.conditions.find((condition) => condition.judge(effect, facts) === undefined)
+  for (const rule of policy.index.forbids[effect.kind].candidates(effect, asked.facts)) {
+    if (!matches(rule, effect, asked)) continue
+    const unsure = rule.conditions.find((condition) => condition.judge(effect, asked.facts) === undefined)
     const why =
       unsure === undefined
         ? ''
         : ` (its condition ${unsure.name} cannot be judged on these bytes, and what cannot be judged counts as forbidden)`
     const about = rule.document.description === undefined ? '' : `: ${rule.document.description}`
-    reasons.push(reason(rule, layer, 'POLICY_FORBIDDEN', `forbids this ${effect.kind}${why}${about}`))
+    reasons.push(reason(rule.id, layer, 'POLICY_FORBIDDEN', `forbids this ${effect.kind}${why}${about}`))
     if (reasons.length === reasonsMax) break
   }
   return reasons
@@ -46,51 +56,114 @@ export function refusalReasons(refused: Refused & { readonly tally: Tally }): Re
       },
     ]
   }
-  const byRule = rules.map((rule) => ruleReasons(rule, refused))
-  byRule.sort((a, b) => a.length - b.length)
   const listed: Reason[] = []
-  for (const [i, reasons] of byRule.entries()) {
-    if (listed.length > 0 && listed.length + reasons.length > reasonsMax - 1) {
-      const message = `${byRule.length - i} more permit rules of policy ${policy.id} do not permit this either.`
-      return [...listed, { code: 'POLICY_MORE', layer, message }]
-    }
+  let told = 0
+  for (const { rule, failures } of nearest(refused)) {
+    // A rule that fails often also has many reasons: at least as many as it has failures.
+    const room = reasonsMax - 1 - listed.length
+    const reasons = failures > room && listed.length > 0 ? undefined : ruleReasons(rule, refused)
+    if (reasons === undefined || (listed.length > 0 && reasons.length > room)) break
     listed.push(...reasons)
+    told++
   }
-  return listed
+  if (told === rules.length) return listed
+  const message = `${rules.length - told} more permit rules of policy ${policy.id} do not permit this either.`
+  return [...listed, { code: 'POLICY_MORE', layer, message }]
+}
+
+interface Near {
+  readonly rule: Rule
+  /** What about it does not fit; 0 where only a window is in the way. */
+  readonly failures: number
+}
+
+/** The rules that fail in the fewest ways first; among equals as they were found, and then as in the file. */
+function nearest({ policy, effect, asked }: Refused): Near[] {
+  const index = policy.index.permits[effect.kind]
+  const near = index.candidates(effect, asked.facts)
+  // A rule has few conditions: one list for each number of failures sorts them without comparing.
+  const byFailures: Near[][] = []
+  let compared = 0
+  const compare = (rule: Rule) => {
+    compared++
+    const failures = failuresOf(rule, effect, asked)
+    while (byFailures.length <= failures) byFailures.push([])
+    byFailures[failures]?.push({ rule, failures })
+  }
+  for (const rule of near) if (compared < comparedMax) compare(rule)
+  if (compared < comparedMax && near.length < index.all.length) {
+    const seen = new Set(near)
+    for (const rule of index.all) {
+      if (compared >= comparedMax) break
+      if (!seen.has(rule)) compare(rule)
+    }
+  }
+  return byFailures.flat()
+}
+
+/** As `ruleReasons` would list them, only counted. */
+function failuresOf(rule: Rule, effect: Effect, asked: Asked): number {
+  const { facts } = asked
+  let failures = 0
+  if (rule.credentials !== undefined && !rule.credentials.has(facts.credentialId)) failures++
+  if (rule.roles !== undefined && !rule.roles.has(facts.role)) failures++
+  if ((facts.bearer === true) !== rule.bearer) failures++
+  if (rule.operations !== undefined && !rule.operations.has(facts.operation)) failures++
+  if (!rule.namesAccount && actsElsewhere(effect, facts)) failures++
+  if (rule.during !== undefined && !rule.during.judge(facts.nowMs)) failures++
+  for (const condition of rule.conditions) if (condition.judge(effect, facts) !== true) failures++
+  if (rule.simulation !== undefined && simulationProblem(rule.simulation, asked) !== undefined) failures++
+  return failures
 }
 
 function ruleReasons(
   rule: Rule,
-  { effect, facts, layer, tally }: Refused & { readonly tally: Tally },
+  { effect, asked, layer, tally }: Refused & { readonly tally: Tally },
 ): Reason[] {
+  const { facts } = asked
   const reasons: Reason[] = []
+  const add = (code: PolicyReasonCode, text: string) => reasons.push(reason(rule.id, layer, code, text))
   if (rule.credentials !== undefined && !rule.credentials.has(facts.credentialId)) {
-    reasons.push(
-      reason(rule, layer, 'POLICY_WHO', `credential ${facts.credentialId} is not among those it is for`),
-    )
+    add('POLICY_WHO', `credential ${facts.credentialId} is not among those it is for`)
   }
   if (rule.roles !== undefined && !rule.roles.has(facts.role)) {
-    const wanted = [...rule.roles].join(' or ')
-    reasons.push(
-      reason(rule, layer, 'POLICY_WHO', `the asker's role is ${facts.role}, and it is for ${wanted}`),
+    add('POLICY_WHO', `the asker's role is ${facts.role}, and it is for ${[...rule.roles].join(' or ')}`)
+  }
+  if ((facts.bearer === true) !== rule.bearer) {
+    add(
+      'POLICY_WHO',
+      rule.bearer
+        ? 'it is for bearer credentials, and the asker’s is none'
+        : 'the asker’s credential is a bearer key, and only a rule with "bearer" is for those',
     )
   }
   if (rule.operations !== undefined && !rule.operations.has(facts.operation)) {
     const wanted = [...rule.operations].join(' or ')
-    reasons.push(
-      reason(rule, layer, 'POLICY_OPERATION', `${facts.operation} was asked for, and it is for ${wanted}`),
+    add('POLICY_OPERATION', `${facts.operation} was asked for, and it is for ${wanted}`)
+  }
+  if (!rule.namesAccount && actsElsewhere(effect, facts)) {
+    const { account } = effect as { readonly account?: string }
+    add(
+      'POLICY_ACCOUNT',
+      `the account ${account} acts here; without an "account" condition it covers only what the wallet itself does`,
     )
+  }
+  if (rule.during !== undefined && !rule.during.judge(facts.nowMs)) {
+    add('POLICY_TIME', rule.during.explain(facts.nowMs))
   }
   for (const condition of rule.conditions) {
     if (condition.judge(effect, facts) === true) continue
-    for (const { code, message } of condition.explain(effect, facts))
-      reasons.push(reason(rule, layer, code, message))
+    for (const { code, message } of condition.explain(effect, facts)) add(code, message)
+  }
+  if (rule.simulation !== undefined) {
+    const problem = simulationProblem(rule.simulation, asked)
+    if (problem !== undefined) add('POLICY_SIMULATION', problem)
   }
   // A window is the asker's business only where nothing else stands in the way.
   if (reasons.length > 0) return reasons
   const shortage = tally.take(rule, effect)
   if (shortage === undefined) throw new Error(`bug: rule ${rule.id} permits what is being refused`)
-  return [reason(rule, layer, ...shortageInWords(shortage, rule))]
+  return [reason(rule.id, layer, ...shortageInWords(shortage, rule))]
 }
 
 function shortageInWords(shortage: Shortage, rule: Rule): [PolicyReasonCode, string] {
@@ -99,30 +172,67 @@ function shortageInWords(shortage: Shortage, rule: Rule): [PolicyReasonCode, str
     return ['POLICY_LIMIT_ASSET', `it limits ${assets.join(', ')} only, and this moves something else`]
   }
   const { limit } = shortage
-  if (shortage.kind === 'unbounded') {
-    return [
-      'POLICY_LIMIT_UNBOUNDED',
-      `an approval without bound does not fit limit ${limit.id} of ${limit.limitMinor}`,
-    ]
+  switch (shortage.kind) {
+    case 'unbounded':
+      return [
+        'POLICY_LIMIT_UNBOUNDED',
+        `an approval without bound does not fit limit ${limit.id} of ${limit.limitMinor}`,
+      ]
+    case 'unknown':
+      return [
+        'POLICY_LIMIT_UNKNOWN',
+        `the bytes do not say how much this takes, so it does not fit limit ${limit.id}`,
+      ]
+    case 'subject':
+      return [
+        'POLICY_LIMIT_SUBJECT',
+        `limit ${limit.id} counts per ${limit.per}, and this request has no ${limit.per}`,
+      ]
+    case 'unpriced':
+      return ['POLICY_PRICE', `limit ${limit.id} counts what things are worth, and ${shortage.problem}`]
+    case 'spent':
+      return spentInWords(shortage)
   }
-  const { usedMinor, pendingMinor, askedMinor } = shortage
-  const per = formatDuration(limit.windowMs)
-  const takenMinor = usedMinor + pendingMinor
-  const leftMinor = takenMinor > limit.limitMinor ? 0n : limit.limitMinor - takenMinor
-  const others = pendingMinor > 0n ? ` and other effects of this request ask ${pendingMinor}` : ''
-  if (limit.asset === undefined) {
+}
+
+function spentInWords({
+  limit,
+  usedMinor,
+  pendingMinor,
+  askedMinor,
+}: Extract<Shortage, { kind: 'spent' }>): [PolicyReasonCode, string] {
+  const per = `${windowInWords(limit)}${limit.per === 'wallet' ? '' : ` and ${limit.per}`}`
+  if (limit.measure === 'count') {
     return [
       'POLICY_COUNT',
       `limit ${limit.id} permits ${limit.limitMinor} requests per ${per}, and ${usedMinor} are used`,
     ]
   }
+  const takenMinor = usedMinor + pendingMinor
+  const leftMinor = takenMinor > limit.limitMinor ? 0n : limit.limitMinor - takenMinor
+  const shown = limit.prices === undefined ? String : formatValue
+  const unit = limit.prices?.currency ?? limit.asset
+  const others = pendingMinor > 0n ? ` and other effects of this request ask ${shown(pendingMinor)}` : ''
   return [
     'POLICY_WINDOW',
-    `limit ${limit.id} permits ${limit.limitMinor} of ${limit.asset} per ${per}; ${usedMinor} are used${others}, ${leftMinor} are left, ${askedMinor} are asked, ${askedMinor - leftMinor} too many`,
+    `limit ${limit.id} permits ${shown(limit.limitMinor)} of ${unit} per ${per}; ${shown(usedMinor)} are used${others}, ${shown(leftMinor)} are left, ${shown(askedMinor)} are asked, ${shown(askedMinor - leftMinor)} too many`,
   ]
 }
 
-function reason(rule: Rule, layer: Layer, code: PolicyReasonCode, text: string): Reason {
-  const message = `Rule ${rule.id}: ${text}${/[.!?]$/.test(text) ? '' : '.'}`
-  return { code, layer, rule: rule.id, message }
+/** Why a request waits: one sentence for each group that is still asked. */
+export function approvalReason(approval: RequiredApproval): Reason {
+  const { layer, rule, group, needed, have, missing, eligible } = approval
+  const who = eligible.length === 0 ? 'nobody is left who could' : `${eligible.join(', ')} can`
+  return reason(
+    rule,
+    layer,
+    'POLICY_APPROVAL',
+    `needs ${needed} ${needed === 1 ? 'approval' : 'approvals'} of group ${group} and has ${have}: ${missing} more, and ${who} approve`,
+  )
+}
+
+function reason(rule: string, layer: Layer, code: PolicyReasonCode, text: string): Reason {
+  const end = text.at(-1)
+  const message = `Rule ${rule}: ${text}${end === '.' || end === '!' || end === '?' ? '' : '.'}`
+  return { code, layer, rule, message }
 }

@@ -11,6 +11,7 @@ import {
   layersOf,
   nft,
   policy,
+  policyWith,
   token,
 } from './fixtures.ts'
 import type { Policy } from './policy.ts'
@@ -144,6 +145,58 @@ describe('exposureOf', () => {
   it('knows every kind of effect', () => {
     for (const make of Object.values(effect))
       expect(of(policy({ effects: [make().kind] })).bounded).toBe(false)
+  })
+
+  it.each(Object.values(effect).map((make) => make().kind))(
+    'has a reason why %s may be unbounded',
+    (kind) => {
+      const exposure = of(policy({ effects: [kind] }))
+      expect(exposure.bounded).toBe(false)
+      expect(describeExposure(exposure).join(' ')).toContain(`Unbounded: rule r0 (wallet) permits ${kind}: `)
+    },
+  )
+
+  it('takes two calendar periods to fall into one interval', () => {
+    const calendar = (unit: string) => ({
+      effects: ['native-transfer'],
+      limits: [{ id: 'a', amount: '5', asset: coin, window: { calendar: unit, timeZone: 'UTC' } }],
+    })
+    const [daily] = of(policy(calendar('day'))).assets
+    expect(daily?.bounds).toMatchObject([{ amountMinor: 15n, windowMs: 26 * 3_600_000 }])
+    const [mixed] = of(policy(calendar('month'), pay(1n))).assets
+    expect(mixed?.bounds.map(({ amountMinor }) => amountMinor)).toEqual([11n, 5n * 3n + 32n])
+  })
+
+  it.each(['credential', 'recipient', 'grant'])(
+    'a limit per %s does not bound, as there can be many',
+    (per) => {
+      const exposure = of(policy(pay(5n, { limits: [{ ...amountLimit(5n), per }] })))
+      expect(exposure).toMatchObject({
+        bounded: false,
+        unbounded: [{ why: expect.stringContaining('can be many') }],
+      })
+      const both = pay(5n, { limits: [{ ...amountLimit(1n, coin, '24h', 'each'), per }, amountLimit(5n)] })
+      expect(of(policy(both))).toMatchObject({ bounded: true, assets: [{ bounds: [{ amountMinor: 5n }] }] })
+    },
+  )
+
+  it.each(['group', 'organisation'])('a limit per %s bounds each wallet', (per) => {
+    expect(of(policy(pay(5n, { limits: [{ ...amountLimit(5n), per }] })))).toMatchObject({
+      bounded: true,
+      assets: [{ bounds: [{ amountMinor: 5n }] }],
+    })
+  })
+
+  it('a value limit bounds no asset, and other accounts are no bound at all', () => {
+    const prices = { currency: 'USD', by: ['oracle'], maxAge: '10m' }
+    const worth = { id: 'a', value: '5', currency: 'USD', window: { rolling: '24h' } }
+    expect(of(policyWith({ prices }, { effects: ['native-transfer'], limits: [worth] })).bounded).toBe(false)
+    expect(of(policy(pay(5n, { when: { account: [alice] } }))).bounded).toBe(false)
+  })
+
+  it('recipients of a book can be anybody', () => {
+    expect(of(policy(pay(5n, { when: { recipient: ['@payees', alice] } }))).recipients).toBe('any')
+    expect(of(policy(pay(5n, { when: { recipient: ['wallet', alice] } }))).recipients).toBe('any')
   })
 
   it('a count and a greatest amount do not bound', () => {

@@ -1,11 +1,18 @@
-import type { Address, AssetId } from '@countersign/bytes'
+import {
+  type AccountAddress,
+  type AssetId,
+  isCountersignError,
+  parseAccountAddress,
+} from '@countersign/bytes'
 import { type EffectKind, effectKinds } from '@countersign/intent'
 import { formatCoins } from './amount-text.ts'
 import { collectionOf } from './asset-set.ts'
 import type { Layer, RuleId } from './decision.ts'
 import { formatDuration } from './duration.ts'
 import type { PolicyLayer } from './evaluate.ts'
+import { isTokenAsset } from './limit.ts'
 import type { Limit, Rule } from './policy.ts'
+import type { CalendarUnit, LimitSubject } from './schema.ts'
 
 /**
  * The most that some credentials could have signed away of one wallet, from its policies alone. What is said holds
@@ -21,7 +28,7 @@ export interface Exposure {
   /** Assets that no limit names are not here: where `bounded`, none of them can leave. */
   readonly assets: readonly AssetExposure[]
   /** Everybody who can receive, fees apart; `any` where some rule names none. */
-  readonly recipients: readonly Address[] | 'any'
+  readonly recipients: readonly AccountAddress[] | 'any'
   readonly unbounded: readonly UnboundedExposure[]
 }
 
@@ -126,6 +133,21 @@ const unboundedKinds: Readonly<Partial<Record<EffectKind, string>>> = {
   'contract-call': 'what a call moves is up to the contract',
   'unknown-calldata': 'nobody can say what calldata does that does not decode',
   delegation: 'the delegate’s code can move everything',
+  batch: 'calls that the batch contract makes count, but not what its code could do besides',
+  delegatecall: 'the code runs with every right of the account',
+  'user-operation': 'the entry point and the account’s code are trusted to do only what the operation says',
+  'safe-transaction': 'a Safe moves what its owners sign',
+  'delegation-grant': 'what the delegate may do is up to the caveats’ enforcers',
+  swap: 'what a swap brings back is not counted, and the router is trusted',
+  'vault-deposit': 'the bytes do not name what the vault takes',
+  'vault-withdrawal': 'the bytes do not name what the vault gives',
+  wrap: 'the wrapped coin’s contract is trusted',
+  'program-call': 'what an instruction moves is up to the program',
+  'account-creation': 'the program that owns the account moves what is in it',
+  'token-authority': 'whoever has an authority can move or mint',
+  stake: 'stake moves by other ways than it came',
+  memo: 'a memo can be an order somewhere else',
+  'data-output': 'data can be an order somewhere else',
   message: 'a message can be an order or a login somewhere else',
   'typed-data': 'typed data can be an order or an allowance somewhere else',
   'raw-digest': 'a digest can be that of any transaction',
@@ -135,8 +157,30 @@ const unboundedKinds: Readonly<Partial<Record<EffectKind, string>>> = {
 function unboundedReason(rule: Rule, effect: EffectKind): string | undefined {
   const always = unboundedKinds[effect]
   if (always !== undefined) return always
-  if (rule.limitsAmounts) return undefined
-  return effect === 'approval' ? 'allowances have no amount limit' : 'it has no amount limit'
+  if (rule.namesAccount) return 'it may be of another account, whose coins and tokens are not this wallet’s'
+  if (!rule.limitsAmounts)
+    return effect === 'approval' ? 'allowances have no amount limit' : 'it has no amount limit'
+  if (boundsAmounts(rule)) return undefined
+  return 'its amount limits count per credential, grant or recipient, of which there can be many'
+}
+
+/** One total for the wallet, or for more than the wallet. */
+const boundingSubjects: ReadonlySet<LimitSubject> = new Set(['wallet', 'group', 'organisation'])
+
+function isBounding({ measure, per }: Limit): boolean {
+  return measure === 'amount' && boundingSubjects.has(per)
+}
+
+/** Whatever the rule permits is counted by a limit that has one total for all of it. */
+function boundsAmounts({ limits, limitsAmounts }: Rule): boolean {
+  return (
+    limitsAmounts &&
+    limits.every(
+      ({ measure, asset }) =>
+        measure !== 'amount' ||
+        limits.some((other) => isBounding(other) && asset !== undefined && other.assets.covers(asset)),
+    )
+  )
 }
 
 function assetExposures(readings: readonly LayerReading[], kinds: readonly EffectKind[]): AssetExposure[] {
@@ -145,18 +189,14 @@ function assetExposures(readings: readonly LayerReading[], kinds: readonly Effec
     for (const { asset } of rules.flatMap((rule) => rule.limits)) if (asset !== undefined) assets.add(asset)
   }
   return [...assets].sort().flatMap((asset): AssetExposure[] => {
-    const moving = (isToken(asset) ? tokenKinds : coinKinds).filter((kind) => kinds.includes(kind))
+    const moving = (isTokenAsset(asset) ? tokenKinds : coinKinds).filter((kind) => kinds.includes(kind))
     const bounds = tightest(assetBounds(readings, moving, asset))
     return bounds.length === 0 ? [] : [{ asset, bounds }]
   })
 }
 
 const coinKinds: readonly EffectKind[] = ['native-transfer', 'deploy', 'fee']
-const tokenKinds: readonly EffectKind[] = ['token-transfer', 'approval']
-
-function isToken(asset: AssetId): boolean {
-  return asset.includes('/erc')
-}
+const tokenKinds: readonly EffectKind[] = ['token-transfer', 'approval', 'fee']
 
 /** Which kinds of effect a layer is trusted to bound, in one way of bounding an asset. */
 type Share = { readonly reading: LayerReading; readonly kinds: readonly EffectKind[] }
@@ -195,7 +235,7 @@ function shared(judging: readonly LayerReading[], kinds: readonly EffectKind[]):
 
 /** Every rule of the layer on this kind limits amounts, and so covers by a limit whatever it permits. */
 function isBoundedBy({ rules }: LayerReading, kind: EffectKind): boolean {
-  return rules.every((rule) => !rule.effects.has(kind) || rule.limitsAmounts)
+  return rules.every((rule) => !rule.effects.has(kind) || boundsAmounts(rule))
 }
 
 /** A layer that takes the contract for one of another standard counts it in other units. */
@@ -241,8 +281,8 @@ function ruleBound(rule: Rule, asset: AssetId, windowMs: number): bigint {
   let whole: bigint | undefined
   const parts = new Map<AssetId, bigint>()
   for (const limit of rule.limits) {
-    if (limit.asset === undefined) continue
-    const left = limit.limitMinor * BigInt(Math.ceil(windowMs / limit.windowMs))
+    if (limit.asset === undefined || !isBounding(limit)) continue
+    const left = limit.limitMinor * BigInt(periodsWithin(windowMs, limit))
     if (limit.assets.covers(asset)) {
       if (whole === undefined || left < whole) whole = left
     } else if (collectionOf(limit.asset) === asset) {
@@ -252,6 +292,23 @@ function ruleBound(rule: Rule, asset: AssetId, windowMs: number): bigint {
   }
   // Limits on single tokens bound the collection together: a token that no limit names does not move.
   return whole ?? [...parts.values()].reduce((sum, part) => sum + part, 0n)
+}
+
+const hourMs = 3_600_000
+/** With room for clocks that are set forward. */
+const shortestPeriodMs: Readonly<Record<CalendarUnit, number>> = {
+  day: 22 * hourMs,
+  week: (7 * 24 - 2) * hourMs,
+  month: (28 * 24 - 2) * hourMs,
+}
+
+/**
+ * Rolling: that many intervals of the limit's length cover the window. Calendar: an interval can begin at the end of
+ * one period and reach into one more than fit into it.
+ */
+function periodsWithin(windowMs: number, { windowMs: ownMs, calendar }: Limit): number {
+  if (calendar === undefined) return Math.ceil(windowMs / ownMs)
+  return Math.floor(windowMs / shortestPeriodMs[calendar.unit]) + 2
 }
 
 function isAbout({ asset: limited, assets }: Limit, asset: AssetId): boolean {
@@ -281,27 +338,41 @@ const receivingKinds: ReadonlySet<EffectKind> = new Set(['native-transfer', 'tok
 function recipientsOf(
   readings: readonly LayerReading[],
   kinds: readonly EffectKind[],
-): readonly Address[] | 'any' {
+): readonly AccountAddress[] | 'any' {
   const receiving = kinds.filter((kind) => kind !== 'fee')
   if (receiving.length === 0) return []
   if (receiving.some((kind) => !receivingKinds.has(kind))) return 'any'
-  let all: ReadonlySet<Address> | undefined
+  let all: ReadonlySet<AccountAddress> | undefined
   for (const { rules } of readings) {
     const listed = layerRecipients(rules.filter((rule) => receiving.some((kind) => rule.effects.has(kind))))
     if (listed === undefined) continue
-    const before: ReadonlySet<Address> | undefined = all
+    const before: ReadonlySet<AccountAddress> | undefined = all
     all = before === undefined ? listed : new Set([...listed].filter((address) => before.has(address)))
   }
   return all === undefined ? 'any' : [...all].sort()
 }
 
-function layerRecipients(rules: readonly Rule[]): ReadonlySet<Address> | undefined {
-  const listed = new Set<Address>()
+/** `undefined`: anybody, or whoever stands in a book now or later. */
+function layerRecipients(rules: readonly Rule[]): ReadonlySet<AccountAddress> | undefined {
+  const listed = new Set<AccountAddress>()
   for (const { document } of rules) {
     if (document.when?.recipient === undefined) return undefined
-    for (const address of document.when.recipient) listed.add(address.toLowerCase() as Address)
+    for (const entry of document.when.recipient) {
+      const address = readRecipient(entry)
+      if (address === undefined) return undefined
+      listed.add(address)
+    }
   }
   return listed
+}
+
+function readRecipient(entry: string): AccountAddress | undefined {
+  try {
+    return parseAccountAddress(entry)
+  } catch (error) {
+    if (isCountersignError(error)) return undefined
+    throw error
+  }
 }
 
 function shown(amountMinor: bigint, asset: AssetId): string {

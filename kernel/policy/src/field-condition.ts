@@ -1,5 +1,7 @@
-import { parseAddress } from '@countersign/bytes'
-import { quoteText } from '@countersign/intent'
+import { isCountersignError, parseAccountAddress } from '@countersign/bytes'
+import { type Effect, quoteText } from '@countersign/intent'
+import { AddressSet } from './address-set.ts'
+import type { Facts } from './decision.ts'
 import type { FieldConditionDocument, FieldValue } from './schema.ts'
 
 /** What a field or an argument is compared as; `any` where only the data tells (EIP-712). */
@@ -7,25 +9,29 @@ export type FieldType = 'integer' | 'boolean' | 'address' | 'bytes' | 'text' | '
 
 /** A condition on one value. `undefined`: it cannot be judged (missing, or of a type that does not compare). */
 export interface FieldTest {
-  judge(actual: unknown): boolean | undefined
+  judge(actual: unknown, effect: Effect, facts: Facts): boolean | undefined
   /** Completes "field x …" where the judgement is not true. */
-  explain(actual: unknown): string
+  explain(actual: unknown, facts: Facts): string
+  /** Address books that it looks into. */
+  readonly books: readonly string[]
 }
 
 const integerForm = /^(?:0|-?[1-9][0-9]{0,77})$/
-const addressForm = /^0x[0-9a-fA-F]{40}$/
 const hexForm = /^0x[0-9a-fA-F]*$/
+const evmForm = /^0x[0-9a-fA-F]{40}$/
 
 /** @throws {FieldConditionError} with what is wrong, for the caller to add where. */
 export function compileFieldCondition(condition: FieldConditionDocument, type: FieldType): FieldTest {
   const hasRange = condition.min !== undefined || condition.max !== undefined
-  const forms = Number(condition.in !== undefined) + Number(condition.equals !== undefined) + Number(hasRange)
-  if (forms !== 1) {
-    throw new FieldConditionError('needs exactly one of "in", "equals", or a range of "min" and "max"')
+  const forms = [condition.in, condition.equals, condition.addresses, condition.startsWith]
+  if (forms.filter((form) => form !== undefined).length + Number(hasRange) !== 1) {
+    throw new FieldConditionError(
+      'needs exactly one of "in", "equals", "addresses", "startsWith", or a range of "min" and "max"',
+    )
   }
-  if (!hasRange) {
-    return compileValues(condition.in ?? [condition.equals as FieldValue], type)
-  }
+  if (condition.addresses !== undefined) return compileAddresses(condition.addresses, type)
+  if (condition.startsWith !== undefined) return compilePrefix(condition.startsWith, type)
+  if (!hasRange) return compileValues(condition.in ?? [condition.equals as FieldValue], type)
   if (type !== 'integer' && type !== 'any') {
     throw new FieldConditionError(`compares ${nouns[type]} with "min" or "max"; only integers have a range`)
   }
@@ -33,16 +39,6 @@ export function compileFieldCondition(condition: FieldConditionDocument, type: F
 }
 
 export class FieldConditionError extends Error {}
-
-/** Walks `a.b.0` through objects and arrays; `undefined` where there is nothing. */
-export function fieldAt(root: unknown, path: readonly string[]): unknown {
-  let value = root
-  for (const segment of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment)) return undefined
-    value = (value as Readonly<Record<string, unknown>>)[segment]
-  }
-  return value
-}
 
 export function showValue(value: unknown): string {
   if (value === undefined) return 'missing'
@@ -69,6 +65,7 @@ function compileRange(condition: FieldConditionDocument): FieldTest {
     throw new FieldConditionError('has a "min" above its "max"')
   }
   return {
+    books: [],
     judge(actual) {
       const value = asInteger(actual)
       if (value === undefined) return undefined
@@ -84,6 +81,42 @@ function compileRange(condition: FieldConditionDocument): FieldTest {
   }
 }
 
+function compileAddresses(entries: readonly string[], type: FieldType): FieldTest {
+  if (type !== 'address' && type !== 'any') {
+    throw new FieldConditionError(`compares ${nouns[type]} with addresses`)
+  }
+  const listed = new AddressSet(entries, (i, parse) => readAddress(entries[i] ?? '', parse))
+  return {
+    books: listed.books,
+    judge: (actual, effect, facts) => {
+      const address = asAddress(actual)
+      return address === undefined ? undefined : listed.has(address, effect, facts)
+    },
+    explain: (actual, facts) => {
+      if (asAddress(actual) === undefined) return `is ${showValue(actual)}, not an address`
+      const missing = listed.missingBook(facts)
+      return missing === undefined
+        ? `is ${showValue(actual)}, which is not listed`
+        : `is ${showValue(actual)}, which is not listed as far as that is known: the address book @${missing} is missing`
+    },
+  }
+}
+
+function compilePrefix(prefix: string, type: FieldType): FieldTest {
+  const isHex = hexForm.test(prefix) && prefix.length % 2 === 0
+  if (type === 'bytes' ? !isHex : type !== 'text' && type !== 'any') {
+    throw new FieldConditionError(`compares ${nouns[type]} with the beginning ${showValue(prefix)}`)
+  }
+  const folds = isHex && type !== 'text'
+  const wanted = folds ? prefix.toLowerCase() : prefix
+  return {
+    books: [],
+    judge: (actual) =>
+      typeof actual === 'string' ? (folds ? folded(actual) : actual).startsWith(wanted) : undefined,
+    explain: (actual) => `is ${showValue(actual)}, which does not begin with ${showValue(prefix)}`,
+  }
+}
+
 function compileValues(wanted: readonly FieldValue[], type: FieldType): FieldTest {
   const strings = new Set<string>()
   const integers = new Set<bigint>()
@@ -91,6 +124,7 @@ function compileValues(wanted: readonly FieldValue[], type: FieldType): FieldTes
   for (const value of wanted) addWanted(value, type, { strings, integers, booleans })
   const shown = wanted.length === 1 ? showValue(wanted[0]) : `one of the ${wanted.length} listed values`
   return {
+    books: [],
     judge(actual) {
       if (typeof actual === 'string') {
         if (strings.size > 0) return strings.has(type === 'text' ? actual : folded(actual))
@@ -132,8 +166,7 @@ function addWanted(value: FieldValue, type: FieldType, into: Wanted): void {
       into.integers.add(BigInt(value))
       return
     case 'address':
-      if (!addressForm.test(value)) throw mistyped(value, type)
-      into.strings.add(checkedAddress(value))
+      into.strings.add(readAddress(value, () => parseAccountAddress(value), type))
       return
     case 'bytes':
       if (!hexForm.test(value) || value.length % 2 !== 0) throw mistyped(value, type)
@@ -143,7 +176,9 @@ function addWanted(value: FieldValue, type: FieldType, into: Wanted): void {
       into.strings.add(value)
       return
     case 'any':
-      into.strings.add(addressForm.test(value) ? checkedAddress(value) : folded(value))
+      into.strings.add(
+        evmForm.test(value) ? readAddress(value, () => parseAccountAddress(value)) : folded(value),
+      )
       if (integerForm.test(value)) into.integers.add(BigInt(value))
   }
 }
@@ -153,14 +188,22 @@ function folded(text: string): string {
   return hexForm.test(text) ? text.toLowerCase() : text
 }
 
-function checkedAddress(value: string): string {
+function readAddress<T>(value: string, parse: () => T, type: FieldType = 'address'): T {
   try {
-    return parseAddress(value)
-  } catch {
+    return parse()
+  } catch (error) {
+    if (!isCountersignError(error)) throw error
+    if (!evmForm.test(value)) throw mistyped(value, type)
     throw new FieldConditionError(
       `names the address ${value}, whose EIP-55 checksum is wrong; a character may be mistyped`,
     )
   }
+}
+
+/** Decoders give EVM addresses in lower case and all others in their one form. */
+function asAddress(actual: unknown): ReturnType<typeof parseAccountAddress> | undefined {
+  if (typeof actual !== 'string' || actual === '') return undefined
+  return folded(actual) as ReturnType<typeof parseAccountAddress>
 }
 
 function mistyped(value: FieldValue, type: FieldType): FieldConditionError {

@@ -1,15 +1,16 @@
-import { decodeHex, evmChainId, isCountersignError, parseAddress } from '@countersign/bytes'
+import { decodeHex, isCountersignError } from '@countersign/bytes'
 import {
   type AbiArguments,
   type AbiFunction,
   type AbiParameter,
   type AbiType,
   decodeArguments,
-  decodeTokenCall,
+  isDecodedEverywhere,
   parseAbiFunction,
 } from '@countersign/intent'
 import type { CompileContext, Condition, Failure } from './condition.ts'
-import { compileFieldCondition, type FieldTest, type FieldType, fieldAt } from './field-condition.ts'
+import { compileFieldCondition, type FieldType } from './field-condition.ts'
+import { explainPath, judgePath, type PathTest, parseFieldPath } from './field-path.ts'
 import type { ConditionsDocument } from './schema.ts'
 
 type DecodeCall = (calldata: `0x${string}`) => AbiArguments | undefined
@@ -37,63 +38,45 @@ export class FunctionDecoders {
   }
 }
 
-/**
- * Calls that kernel/intent recognises as token transfers and approvals: no contract-call effect ever has their
- * selectors, so a function condition on one would mislead its author.
- */
-function isTokenCall(fn: AbiFunction): boolean {
-  try {
-    return decodeTokenCall(anyChain, anyContract, fn.selector) !== undefined
-  } catch (error) {
-    // Known, and a selector alone lacks its arguments.
-    if (isCountersignError(error)) return true
-    throw error
-  }
-}
-
-const anyChain = evmChainId(1)
-const anyContract = parseAddress(`0x${'00'.repeat(20)}`)
-
-interface ArgumentTest {
-  readonly name: string
-  readonly path: readonly string[]
-  readonly test: FieldTest
-}
-
 export function compileFunctionCondition(
   { abi, args }: NonNullable<ConditionsDocument['function']>,
   context: CompileContext,
 ): Condition {
   const fn = context.parsed('when.function.abi', () => parseAbiFunction(abi))
-  if (isTokenCall(fn)) {
+  // No contract-call effect ever has its selector, so a condition on it would mislead its author.
+  if (isDecodedEverywhere(fn.selector)) {
     context.invalid(
       'when.function.abi',
-      `${fn.signature} is decoded as a token-transfer or an approval, never as contract-call: write the rule on that effect, with recipient, spender, asset and amount conditions`,
+      `${fn.signature} is decoded as an effect of its own kind (a token-transfer, an approval, a batch, a swap, a vault's), never as contract-call: write the rule on that effect, with its own conditions`,
     )
   }
-  const tests = Object.entries(args ?? {}).map(([name, condition]): ArgumentTest => {
-    const path = name.split('.')
+  const tests = Object.entries(args ?? {}).map(([name, condition]): PathTest => {
+    const path = parseFieldPath(name)
     const place = `when.function.args["${name}"]`
-    const type = context.parsed(place, () => argumentType(fn, path))
-    return { name, path, test: context.parsed(place, () => compileFieldCondition(condition, type)) }
+    const type = context.parsed(place, () => argumentType(fn, path.segments))
+    const test = context.parsed(place, () => compileFieldCondition(condition, type))
+    for (const book of test.books) context.books.add(book)
+    return { path, test }
   })
   const decode = context.decoders.decoderOf(fn)
+  const isPermit = context.action === 'permit'
   return {
     name: 'function',
-    judge: (effect) => {
+    index: { field: 'selector', values: [fn.selector] },
+    judge: (effect, facts) => {
       if (effect.kind !== 'contract-call') return undefined
       if (effect.selector !== fn.selector) return false
       const values = decode(effect.calldata)
       if (values === undefined) return undefined
       let verdict: boolean | undefined = true
-      for (const { path, test } of tests) {
-        const judged = test.judge(fieldAt(values, path))
+      for (const test of tests) {
+        const judged = judgePath(values, test, { isPermit, effect, facts })
         if (judged === false) return false
         if (judged === undefined) verdict = undefined
       }
       return verdict
     },
-    explain: (effect) => {
+    explain: (effect, facts) => {
       if (effect.kind !== 'contract-call') return []
       if (effect.selector !== fn.selector) {
         const message = `the call has selector ${effect.selector}, and ${fn.signature} has ${fn.selector}`
@@ -104,25 +87,27 @@ export function compileFunctionCondition(
         return [{ code: 'POLICY_FUNCTION', message: `the arguments do not decode as ${fn.signature}` }]
       }
       const failures: Failure[] = []
-      for (const { name, path, test } of tests) {
-        const actual = fieldAt(values, path)
-        if (test.judge(actual) === true) continue
-        failures.push({ code: 'POLICY_ARGUMENT', message: `argument ${name} ${test.explain(actual)}` })
+      const judging = { isPermit, effect, facts }
+      for (const test of tests) {
+        if (judgePath(values, test, judging) === true) continue
+        failures.push({ code: 'POLICY_ARGUMENT', message: `argument ${explainPath(values, test, judging)}` })
       }
       return failures
     },
   }
 }
 
-/** Follows `order.maker` and `path.0` through the signature, so that a mistyped name is found when it is written. */
+/** Follows `order.maker`, `path.0`, `path.*` and `path.length` through the signature, so that a mistyped name is found when it is written. */
 function argumentType(fn: AbiFunction, path: readonly string[]): FieldType {
   let parameters: readonly AbiParameter[] | undefined = fn.inputs
   let type: AbiType | undefined
   for (const segment of path) {
     if (type?.kind === 'array') {
+      if (segment === 'length' && segment === path.at(-1)) return 'integer'
       if (
-        !/^(?:0|[1-9]\d{0,4})$/.test(segment) ||
-        Number(segment) >= (type.length ?? Number.POSITIVE_INFINITY)
+        segment !== '*' &&
+        (!/^(?:0|[1-9]\d{0,4})$/.test(segment) ||
+          Number(segment) >= (type.length ?? Number.POSITIVE_INFINITY))
       ) {
         throw new ArgumentPathError(`${JSON.stringify(segment)} is no index of ${type.canonical}`)
       }
@@ -150,7 +135,7 @@ function argumentType(fn: AbiFunction, path: readonly string[]): FieldType {
       return 'text'
     default:
       throw new ArgumentPathError(
-        `${JSON.stringify(path.join('.'))} is a ${type?.canonical}: name one of its members, as in "path.0"`,
+        `${JSON.stringify(path.join('.'))} is a ${type?.canonical}: name one of its members, as in "path.0", or every one, as in "path.*"`,
       )
   }
 }

@@ -1,9 +1,22 @@
+export * from './address-book.ts'
+export * from './builder.ts'
 export * from './catalogue.ts'
 export * from './decision.ts'
 export * from './decision-json.ts'
 export * from './evaluate.ts'
 export * from './exposure.ts'
+export * from './fact.ts'
 export * from './lint.ts'
+export * from './loosens.ts'
 export * from './policy.ts'
+export * from './policy-test.ts'
 export * from './reasons.ts'
-export { type PolicyDocument, policyJsonSchema, policyLimits, policySchema } from './schema.ts'
+export {
+  type CalendarUnit,
+  type LimitSubject,
+  type PolicyDocument,
+  policyJsonSchema,
+  policyLimits,
+  policySchema,
+} from './schema.ts'
+export type { Period } from './time-zone.ts'

@@ -8,6 +8,7 @@ import {
   otherChain,
   otherCoin,
   policy,
+  policyWith,
   token,
 } from './fixtures.ts'
 import { type LintCode, lintCodes, lintPolicy } from './lint.ts'
@@ -15,6 +16,16 @@ import { type LintCode, lintCodes, lintPolicy } from './lint.ts'
 const fees = { id: 'fees', effects: ['fee'], limits: [amountLimit(5n)] }
 const pay = { effects: ['native-transfer'], when: { recipient: [alice] }, limits: [amountLimit(5n)] }
 const codesOf = (...rules: LooseRule[]) => lintPolicy(policy(...rules)).map(({ code }) => code)
+
+const swap = {
+  effects: ['swap'],
+  when: { contract: [alice], recipient: ['wallet'], received: [token], minReceived: { amount: '1' } },
+  limits: [amountLimit(5n)],
+}
+const staff = { staff: { credentials: ['ann', 'ben'] } }
+const prices = { currency: 'USD', by: ['oracle'], maxAge: '10m' }
+const approved = (more: object) => ({ ...pay, approvals: [{ group: 'staff', ...more }] })
+const careful = (rules: LooseRule[]) => policyWith({ groups: staff, prices }, ...rules)
 
 const cases: readonly [LintCode, LooseRule[]][] = [
   ['no-permit', []],
@@ -47,6 +58,29 @@ const cases: readonly [LintCode, LooseRule[]][] = [
     [{ effects: ['approval'], when: { spender: [alice] }, limits: [amountLimit(5n, token)] }],
   ],
   ['no-fee-cap', [{ effects: ['fee'] }]],
+  ['any-program', [fees, { effects: ['program-call'] }]],
+  ['any-safe', [{ effects: ['safe-transaction'] }]],
+  ['any-sender', [{ effects: ['user-operation'] }]],
+  ['any-enforcer', [{ effects: ['delegation-grant'], when: { delegate: [alice] } }]],
+  ['any-authority', [fees, { effects: ['token-authority'] }]],
+  ['any-counterparty', [fees, { effects: ['stake'], limits: [amountLimit(5n)] }]],
+  ['delegatecall', [fees, { effects: ['delegatecall'], when: { contract: [alice] } }]],
+  ['swap-for-anything', [fees, { ...swap, when: { contract: [alice], recipient: ['wallet'] } }]],
+  [
+    'swap-without-minimum',
+    [fees, { ...swap, when: { contract: [alice], recipient: ['wallet'], received: [token] } }],
+  ],
+  [
+    'bearer-without-limit',
+    [{ effects: ['message'], who: { bearer: true }, when: { text: { equals: 'a' } } }],
+  ],
+  ['approver-alone', [fees, approved({ count: 1 })]],
+  ['approvals-unreachable', [fees, approved({ count: 2, excludeProposer: true })]],
+  ['approvals-avoidable', [fees, approved({ count: 2 }), { effects: ['native-transfer'] }]],
+  [
+    'unbound-by-asset',
+    [fees, { ...pay, limits: [{ id: 'day', value: '5', currency: 'USD', window: { rolling: '24h' } }] }],
+  ],
   ['raw-digest', [{ effects: ['raw-digest'] }]],
   ['unknown-calldata', [fees, { effects: ['unknown-calldata'] }]],
   ['any-typed-data', [{ effects: ['typed-data'] }]],
@@ -69,7 +103,7 @@ const cases: readonly [LintCode, LooseRule[]][] = [
 
 describe('lintPolicy', () => {
   it.each(cases)('%s', (code, rules) => {
-    const warnings = lintPolicy(policy(...rules))
+    const warnings = lintPolicy(careful(rules))
     expect(warnings.map((warning) => warning.code)).toContain(code)
     for (const { message, rule } of warnings) {
       expect(message).toMatch(/\.$/)
@@ -83,6 +117,7 @@ describe('lintPolicy', () => {
 
   it('has nothing to say of a careful policy', () => {
     expect(codesOf(pay, fees)).toEqual([])
+    expect(lintPolicy(careful([swap, fees, approved({ count: 1, excludeProposer: true })]))).toEqual([])
     expect(
       codesOf(
         {

@@ -20,12 +20,26 @@ export const lintCodes = {
   'any-contract': 'A permit rule on contract calls lists no contracts.',
   'any-spender': 'A permit rule on approvals lists no spenders.',
   'any-delegate': 'A permit rule on delegations lists no delegates.',
+  'any-program': 'A permit rule on program calls lists no programs.',
+  'any-safe': 'A permit rule on Safe transactions lists no Safes.',
+  'any-sender': 'A permit rule on user operations lists no senders.',
+  'any-enforcer': 'A permit rule on delegations by signature does not say which caveats they need.',
+  'any-authority': 'A permit rule on authorities does not say to whom they may pass.',
+  'any-counterparty': 'A permit rule on stake does not say who may gain by it.',
+  delegatecall: 'Code of others is permitted to run with every right of the account.',
+  'swap-without-minimum': 'A permit rule on swaps does not say how much must come in.',
+  'swap-for-anything': 'A permit rule on swaps does not say what must come in.',
   'any-chain': 'A permit rule counts amounts but names neither chain nor asset.',
   'no-amount-cap': 'A permit rule on transfers has neither an amount limit nor a greatest amount.',
   'no-window': 'A permit rule caps each amount but not how many there may be.',
   'approval-without-limit': 'A permit rule on approvals has no amount limit.',
   'approval-without-end': 'A permit rule on approvals by signature does not say when they must end.',
   'no-fee-cap': 'A permit rule on fees has neither a limit nor a greatest amount.',
+  'bearer-without-limit': 'A rule permits something to bearer credentials without any limit.',
+  'approver-alone': 'Whoever asks can be the only approver.',
+  'approvals-unreachable': 'With whoever asks excluded, a group has too few members left.',
+  'approvals-avoidable': 'Another rule permits the same effects without conditions, limits or approvals.',
+  'unbound-by-asset': 'A permit rule limits what things are worth, but no amount of any asset.',
   'raw-digest': 'Raw digests or raw messages are permitted: they can be any transaction.',
   'unknown-calldata': 'Calldata that does not decode is permitted.',
   'any-typed-data': 'A permit rule on typed data names neither contract nor primary type.',
@@ -67,6 +81,17 @@ const transactionKinds: ReadonlySet<EffectKind> = new Set([
   'contract-call',
   'unknown-calldata',
   'deploy',
+  'batch',
+  'delegatecall',
+  'swap',
+  'vault-deposit',
+  'vault-withdrawal',
+  'wrap',
+  'program-call',
+  'account-creation',
+  'token-authority',
+  'stake',
+  'data-output',
 ])
 
 type Remark = readonly [code: LintCode, message: string]
@@ -74,24 +99,136 @@ type Remark = readonly [code: LintCode, message: string]
 function ruleWarnings(rule: Rule, policy: Policy): Remark[] {
   const shared = [...neverAsked(rule), ...assetOffChain(rule)]
   if (rule.action === 'forbid') return shared
-  return [...shared, ...whoReceives(rule), ...howMuch(rule), ...unreadable(rule), ...shadowedBy(rule, policy)]
+  return [
+    ...shared,
+    ...whoReceives(rule),
+    ...whoseCode(rule),
+    ...howMuch(rule),
+    ...swapping(rule),
+    ...unreadable(rule),
+    ...bearing(rule),
+    ...approving(rule, policy),
+    ...shadowedBy(rule, policy),
+  ]
 }
+
+const receivingKinds = [
+  'native-transfer',
+  'token-transfer',
+  'swap',
+  'vault-deposit',
+  'vault-withdrawal',
+] as const
 
 function whoReceives({ effects, document: { when = {} } }: Rule): Remark[] {
   const remarks: Remark[] = []
-  if ((effects.has('native-transfer') || effects.has('token-transfer')) && when.recipient === undefined) {
+  if (receivingKinds.some((kind) => effects.has(kind)) && when.recipient === undefined) {
     remarks.push(['any-recipient', 'permits transfers to anybody: list recipients.'])
-  }
-  if (effects.has('contract-call') && when.contract === undefined) {
-    remarks.push(['any-contract', 'permits calls of any contract: list contracts.'])
   }
   if (effects.has('approval') && when.spender === undefined) {
     remarks.push(['any-spender', 'lets anybody be approved as spender: list spenders.'])
   }
-  if (effects.has('delegation') && when.delegate === undefined) {
-    remarks.push(['any-delegate', 'lets any code take over the account: list delegates.'])
+  if (effects.has('token-authority') && when.newAuthority === undefined) {
+    remarks.push(['any-authority', 'lets authorities pass to anybody: list "newAuthority".'])
+  }
+  if (effects.has('stake') && when.counterparty === undefined) {
+    remarks.push(['any-counterparty', 'lets stake pass to anybody: list "counterparty".'])
   }
   return remarks
+}
+
+const callingKinds = [
+  'contract-call',
+  'batch',
+  'delegatecall',
+  'swap',
+  'vault-deposit',
+  'vault-withdrawal',
+  'wrap',
+] as const
+
+/** Whose code runs, and for which account. */
+function whoseCode({ effects, document: { when = {} } }: Rule): Remark[] {
+  const remarks: Remark[] = []
+  if (callingKinds.some((kind) => effects.has(kind)) && when.contract === undefined) {
+    remarks.push(['any-contract', 'permits calls of any contract: list contracts.'])
+  }
+  if ((effects.has('delegation') || effects.has('delegation-grant')) && when.delegate === undefined) {
+    remarks.push(['any-delegate', 'lets anybody’s code or key take over the account: list delegates.'])
+  }
+  if (effects.has('delegation-grant') && when.enforcers === undefined) {
+    remarks.push(['any-enforcer', 'permits delegations with whatever caveats: say which by "enforcers".'])
+  }
+  if (effects.has('program-call') && when.program === undefined) {
+    remarks.push(['any-program', 'permits instructions of any program: list programs.'])
+  }
+  if (effects.has('safe-transaction') && when.safe === undefined) {
+    remarks.push(['any-safe', 'permits transactions of any Safe: list them by "safe".'])
+  }
+  if (effects.has('user-operation') && when.sender === undefined) {
+    remarks.push(['any-sender', 'permits operations of any account: list "sender".'])
+  }
+  if (effects.has('delegatecall')) {
+    remarks.push(['delegatecall', 'lets the code of others run with every right of the account.'])
+  }
+  return remarks
+}
+
+function swapping({ effects, document: { when = {} } }: Rule): Remark[] {
+  if (!effects.has('swap')) return []
+  const remarks: Remark[] = []
+  if (when.received === undefined) {
+    remarks.push(['swap-for-anything', 'permits swaps for any asset: list "received".'])
+  }
+  if (when.minReceived === undefined) {
+    remarks.push(['swap-without-minimum', 'permits swaps that bring next to nothing: add "minReceived".'])
+  }
+  return remarks
+}
+
+function bearing({ bearer, limits }: Rule): Remark[] {
+  if (!bearer || limits.length > 0) return []
+  return [
+    ['bearer-without-limit', 'permits to whoever has seen a bearer key, as often as they like: add a limit.'],
+  ]
+}
+
+function approving(rule: Rule, policy: Policy): Remark[] {
+  const remarks: Remark[] = []
+  for (const { group, members, count, excludeProposer } of rule.approvals) {
+    if (excludeProposer && count === members.size) {
+      remarks.push([
+        'approvals-unreachable',
+        `asks ${count} of the ${members.size} members of group ${group}, none of whom can then ask.`,
+      ])
+    }
+    if (!excludeProposer && count === 1) {
+      remarks.push([
+        'approver-alone',
+        `lets a member of group ${group} approve what it asks for itself: add "excludeProposer".`,
+      ])
+    }
+  }
+  if (rule.approvals.length === 0) return remarks
+  for (const kind of rule.effects) {
+    const open = policy.permits[kind].find((other) => other !== rule && isUnconditional(other))
+    if (open === undefined) continue
+    remarks.push([
+      'approvals-avoidable',
+      `asks for approvals of ${kind}, which rule ${open.id} permits without.`,
+    ])
+    break
+  }
+  return remarks
+}
+
+function isUnconditional(rule: Rule): boolean {
+  return (
+    rule.approvals.length === 0 &&
+    rule.limits.length === 0 &&
+    rule.simulation === undefined &&
+    appliesToAll(rule)
+  )
 }
 
 function howMuch(rule: Rule): Remark[] {
@@ -100,7 +237,16 @@ function howMuch(rule: Rule): Remark[] {
   const remarks: Remark[] = []
   const carries = [...effects].filter((kind) => amountKinds.has(kind))
   if (carries.length === 0) return remarks
-  const capped = when.amount?.max !== undefined
+  const capped = when.amount?.max !== undefined || when.value?.max !== undefined
+  if (limits.some(({ measure }) => measure === 'value')) {
+    if (limitsAmounts) return remarks
+    return [
+      [
+        'unbound-by-asset',
+        'limits only what things are worth, so what can leave depends on whoever signs prices: add an amount limit.',
+      ],
+    ]
+  }
   if (!limitsAmounts) {
     if (effects.has('approval')) {
       remarks.push(['approval-without-limit', 'permits approvals without an amount limit: add one.'])
@@ -169,13 +315,7 @@ function unreadable({ effects, document: { when = {} } }: Rule): Remark[] {
 
 function shadowedBy(rule: Rule, policy: Policy): Remark[] {
   for (const kind of rule.effects) {
-    const forbid = policy.forbids[kind].find(
-      ({ conditions, credentials, roles, operations }) =>
-        conditions.length === 0 &&
-        credentials === undefined &&
-        roles === undefined &&
-        operations === undefined,
-    )
+    const forbid = policy.forbids[kind].find(appliesToAll)
     if (forbid !== undefined) {
       return [
         [
@@ -188,10 +328,29 @@ function shadowedBy(rule: Rule, policy: Policy): Remark[] {
   return []
 }
 
+/** To every effect of its kinds, whoever asks, whenever. */
+function appliesToAll({ document: { when, who, operations, during } }: Rule): boolean {
+  return when === undefined && who === undefined && operations === undefined && during === undefined
+}
+
+/** What stands inside a user operation, a Safe’s transaction or a delegation. */
+const enclosedKinds: ReadonlySet<EffectKind> = new Set([
+  ...transactionKinds,
+  'approval',
+  'fee',
+  'user-operation',
+  'safe-transaction',
+  'delegation-grant',
+  'delegation',
+  'message',
+  'raw-digest',
+])
+
 const kindsOf: Readonly<Record<Operation, ReadonlySet<EffectKind>>> = {
-  'sign-transaction': new Set([...transactionKinds, 'approval', 'delegation', 'fee']),
-  'sign-message': new Set<EffectKind>(['message', 'raw-message']),
-  'sign-typed-data': new Set<EffectKind>(['typed-data', 'approval', 'token-transfer']),
+  'sign-transaction': new Set([...enclosedKinds, 'memo']),
+  'sign-message': new Set<EffectKind>(['message', 'raw-message', 'raw-digest', 'memo']),
+  'sign-typed-data': new Set([...enclosedKinds, 'typed-data']),
+  'sign-user-operation': new Set([...enclosedKinds, 'typed-data']),
   'sign-authorization': new Set<EffectKind>(['delegation']),
   'sign-raw': new Set<EffectKind>(['raw-digest', 'raw-message']),
 }

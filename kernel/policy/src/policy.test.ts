@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { Check } from 'typebox/value'
 import { describe, expect, it } from 'vitest'
 import { conditionKinds } from './condition.ts'
+import { effectFields } from './effect-fields.ts'
 import {
   address,
   alice,
@@ -93,15 +94,51 @@ describe('parsePolicy', () => {
     ],
     [
       'an unknown key of a limit',
-      rule({ limits: [{ ...amountLimit(5n), per: '1d' }] }),
-      'rules[0].limits[0].per',
+      rule({ limits: [{ ...amountLimit(5n), every: '1d' }] }),
+      'rules[0].limits[0].every',
       'not known',
     ],
     [
+      'a limit per what there is not',
+      rule({ limits: [{ ...amountLimit(5n), per: '1d' }] }),
+      'rules[0].limits[0].per',
+      'one of wallet, credential',
+    ],
+    [
       'an unknown key of a window',
-      rule({ limits: [{ ...amountLimit(5n), window: { rolling: '1h', calendar: 'day' } }] }),
-      'rules[0].limits[0].window.calendar',
+      rule({ limits: [{ ...amountLimit(5n), window: { rolling: '1h', fixed: 'day' } }] }),
+      'rules[0].limits[0].window.fixed',
       'not known',
+    ],
+    [
+      'a window of two kinds',
+      rule({ limits: [{ ...amountLimit(5n), window: { rolling: '1h', calendar: 'day', timeZone: 'UTC' } }] }),
+      'rules[0].limits[0].window',
+      'exactly one',
+    ],
+    [
+      'a calendar window without a time zone',
+      rule({ limits: [{ ...amountLimit(5n), window: { calendar: 'day' } }] }),
+      'rules[0].limits[0].window',
+      'timeZone',
+    ],
+    [
+      'a rolling window with a time zone',
+      rule({ limits: [{ ...amountLimit(5n), window: { rolling: '1h', timeZone: 'UTC' } }] }),
+      'rules[0].limits[0].window.timeZone',
+      'no time zone',
+    ],
+    [
+      'a time zone that is none',
+      rule({ limits: [{ ...amountLimit(5n), window: { calendar: 'day', timeZone: 'Mars/Olympus' } }] }),
+      'rules[0].limits[0].window.timeZone',
+      'IANA',
+    ],
+    [
+      'a limit per recipient of what has none',
+      document({ effects: ['fee'], limits: [{ ...amountLimit(5n), per: 'recipient' }] }),
+      'rules[0].limits[0].per',
+      'no recipient',
     ],
     ['an unknown key of who', rule({ who: { role: ['agent'] } }), 'rules[0].who.role', 'not known'],
     [
@@ -365,29 +402,76 @@ describe('parsePolicy', () => {
   it('each condition is refused on every kind of effect that does not have it', () => {
     const some: Record<string, unknown> = {
       chain: [chain],
+      account: [alice],
       asset: [coin],
       recipient: [alice],
       contract: [alice],
       spender: [alice],
       delegate: [alice],
+      delegator: [alice],
       from: ['wallet'],
+      owner: [alice],
+      program: [alice],
+      instruction: ['increment'],
+      entryPoint: [alice],
+      sender: [alice],
+      paymaster: ['none'],
+      factory: ['none'],
+      safe: [alice],
+      operation: ['call'],
+      enforcers: { allowed: [alice] },
+      address: [alice],
+      mint: ['none'],
+      authority: ['accountOwner'],
+      newAuthority: ['none'],
+      action: ['withdraw'],
+      counterparty: ['none'],
       selector: ['0x12345678'],
       function: { abi: 'function f()' },
       typedData: { primaryType: ['A'] },
       amount: { max: '5' },
+      unit: ['assets'],
+      value: { currency: 'USD', max: '5' },
+      received: [coin],
+      minReceived: { amount: '5' },
       expiresWithin: '1h',
       text: { equals: 'a' },
       digest: [`0x${'11'.repeat(32)}`],
+      field: {},
     }
+    const beside: Record<string, Record<string, unknown>> = {
+      minReceived: { received: [coin] },
+      amount: { unit: ['assets'] },
+    }
+    const prices = { currency: 'USD', by: ['oracle'], maxAge: '10m' }
     expect(Object.keys(some).sort()).toEqual(Object.keys(conditionKinds).sort())
     for (const [name, kinds] of Object.entries(conditionKinds)) {
       for (const kind of effectKinds) {
-        const value = document({ effects: [kind], when: { [name]: some[name] } })
+        const isVault = kind.startsWith('vault')
+        const more = name !== 'amount' || isVault ? beside[name] : {}
+        const field = Object.keys(effectFields[kind])[0] ?? ''
+        const condition = name === 'field' ? { [field]: anything(effectFields[kind], field) } : some[name]
+        const value = {
+          ...document({
+            effects: [kind],
+            when: { [name]: condition, ...(kinds.includes(kind) ? more : {}) },
+          }),
+          prices,
+        }
         if (kinds.includes(kind)) expect(parsePolicy(value).rules).toHaveLength(1)
         else expect(refusal(value).path).toBe(`rules[0].when.${name}`)
       }
     }
   })
+
+  function anything(fields: Readonly<Record<string, string>>, name: string): unknown {
+    const type = fields[name]
+    return type === 'integer'
+      ? { max: '5' }
+      : type === 'address'
+        ? { addresses: [alice] }
+        : { equals: '0x00' }
+  }
 
   it('gives an error with a code, or a policy, for anything', () => {
     const anything = fc.anything({

@@ -1,40 +1,39 @@
 import {
-  type AssetId,
   canonicalJson,
   encodeHex,
   encodeUtf8,
   type Hex,
   isCountersignError,
-  parseAmountMinor,
-  parseAssetId,
   sha256,
 } from '@countersign/bytes'
 import { type EffectKind, effectKinds, type Operation } from '@countersign/intent'
 import { Check } from 'typebox/value'
-import { AssetSet, collectionOf, normalTokenId } from './asset-set.ts'
+import { ownSharesOnly, ownTokensOnly } from './address-condition.ts'
+import { type ApprovalRule, compileApprovals, compileGroups, type Groups } from './approvals.ts'
+import { compileAssets } from './asset-condition.ts'
+import type { AssetSet } from './asset-set.ts'
 import { policyError } from './catalogue.ts'
 import {
-  amountKinds,
   type CompileContext,
   type Condition,
   type ConditionName,
   compileConditions,
   conditionKinds,
-  ownTokensOnly,
+  permitOnly,
 } from './condition.ts'
 import type { Facts, PolicyId, RuleId } from './decision.ts'
-import { parseDuration } from './duration.ts'
+import { compileDuring, type During, DuringError } from './during.ts'
 import { FieldConditionError } from './field-condition.ts'
 import { ArgumentPathError, FunctionDecoders } from './function-condition.ts'
-import {
-  type LimitDocument,
-  type PolicyDocument,
-  policyLimits,
-  policySchema,
-  type RuleDocument,
-} from './schema.ts'
-import { schemaComplaint } from './schema-complaint.ts'
+import { compileLimits, type Limit } from './limit.ts'
+import { compilePrices, type PriceSource } from './prices.ts'
+import { RuleIndex } from './rule-index.ts'
+import { type PolicyDocument, policyLimits, policySchema, type RuleDocument } from './schema.ts'
+import { complaintOf } from './schema-complaint.ts'
+import { compileSimulation, type SimulationRequirement } from './simulation.ts'
 import { noOpaquePermit } from './typed-data-condition.ts'
+
+export type { Limit } from './limit.ts'
 
 /** A parsed policy: what `evaluate` works on. */
 export interface Policy {
@@ -46,32 +45,45 @@ export interface Policy {
   /** Rules by the kind of effect, in the order of the file. */
   readonly forbids: Readonly<Record<EffectKind, readonly Rule[]>>
   readonly permits: Readonly<Record<EffectKind, readonly Rule[]>>
+  readonly index: {
+    readonly forbids: Readonly<Record<EffectKind, RuleIndex>>
+    readonly permits: Readonly<Record<EffectKind, RuleIndex>>
+  }
+  /** Ids of the address books that rules refer to; each must be in `Facts.books`, or those rules cannot be judged. */
+  readonly books: readonly string[]
+  /** Whose prices count; `undefined`: no rule values anything. */
+  readonly prices: PriceSource | undefined
+  /** Members by group of approvers. */
+  readonly groups: Groups
+  readonly hasApprovals: boolean
 }
 
 export interface Rule {
   readonly id: RuleId
+  /** Place in the file. */
+  readonly order: number
   readonly action: 'permit' | 'forbid'
   readonly effects: ReadonlySet<EffectKind>
   /** `undefined`: anybody. */
   readonly credentials: ReadonlySet<string> | undefined
   readonly roles: ReadonlySet<Facts['role']> | undefined
+  /** Only bearer credentials. */
+  readonly bearer: boolean
   readonly operations: ReadonlySet<Operation> | undefined
+  /** Has an `account` condition: without one a permit covers the wallet's own effects only. */
+  readonly namesAccount: boolean
   readonly conditions: readonly Condition[]
+  /** Of its `asset` condition. */
+  readonly assets: AssetSet | undefined
+  readonly during: During | undefined
+  readonly simulation: SimulationRequirement | undefined
+  readonly approvals: readonly ApprovalRule[]
   readonly limits: readonly Limit[]
   /** Any of `limits` is about an amount: then every effect that the rule permits must be covered by one. */
   readonly limitsAmounts: boolean
+  /** Whose prices it values effects by; `undefined`: it values none. */
+  readonly prices: PriceSource | undefined
   readonly document: RuleDocument
-}
-
-export interface Limit {
-  readonly id: string
-  /** What of a window key does not depend on wallet and layer. */
-  readonly keySuffix: string
-  readonly windowMs: number
-  /** `undefined`: a count of requests. */
-  readonly asset: AssetId | undefined
-  readonly assets: AssetSet
-  readonly limitMinor: bigint
 }
 
 /**
@@ -80,25 +92,42 @@ export interface Limit {
 export function parsePolicy(value: unknown): Policy {
   const document = checkSchema(value)
   const hash = policyHash(document)
-  const decoders = new FunctionDecoders()
+  const refuse = (path: string, message: string): never => {
+    throw invalid(path, message)
+  }
+  const groups = compileGroups(document.groups, refuse)
+  const file: File = {
+    policyId: document.id,
+    decoders: new FunctionDecoders(),
+    books: new Set(),
+    prices: compilePriceSource(document),
+    groups,
+  }
   const standards = new Map<string, string>()
   const ruleIds = new Set<string>()
-  const rules = document.rules.map((rule, i) => {
-    const path = `rules[${i}]`
+  const rules = document.rules.map((rule, order) => {
+    const path = `rules[${order}]`
     if (ruleIds.has(rule.id)) {
       throw invalid(`${path}.id`, `another rule has the id ${JSON.stringify(rule.id)}; give each its own`)
     }
     ruleIds.add(rule.id)
     checkStandards(rule, path, standards)
-    return compileRule(rule, { path, policyId: document.id, decoders })
+    return compileRule(rule, order, path, file)
   })
+  const forbids = rulesByKind(rules, 'forbid')
+  const permits = rulesByKind(rules, 'permit')
   return {
     id: document.id as PolicyId,
     hash,
     document,
     rules,
-    forbids: rulesByKind(rules, 'forbid'),
-    permits: rulesByKind(rules, 'permit'),
+    forbids,
+    permits,
+    index: { forbids: indexesOf(forbids, false), permits: indexesOf(permits, true) },
+    books: [...file.books].sort(),
+    prices: file.prices,
+    groups,
+    hasApprovals: rules.some(({ approvals }) => approvals.length > 0),
   }
 }
 
@@ -111,7 +140,7 @@ export function policyHash(document: PolicyDocument): Hex {
 
 function checkSchema(value: unknown): PolicyDocument {
   if (!Check(policySchema, value)) {
-    const { path, message, tooLarge } = schemaComplaint(value)
+    const { path, message, tooLarge } = complaintOf(policySchema, value)
     if (!tooLarge) throw invalid(path, message)
     throw policyError('POLICY_TOO_LARGE', `At ${path}: ${message}.`, { details: { path } })
   }
@@ -144,43 +173,89 @@ function invalid(path: string, message: string, cause?: unknown) {
   return policyError('POLICY_INVALID', `${where}: ${message}.`, { details: { path }, cause })
 }
 
-interface RulePlace {
-  readonly path: string
-  readonly policyId: string
-  readonly decoders: FunctionDecoders
+function compilePriceSource({ prices }: PolicyDocument): PriceSource | undefined {
+  if (prices === undefined) return undefined
+  const source = compilePrices(prices)
+  if (source !== undefined) return source
+  const path = (prices.count ?? 1) > new Set(prices.by).size ? 'prices.count' : 'prices.maxAge'
+  throw invalid(
+    path,
+    path === 'prices.count'
+      ? 'it asks for more credentials than "by" names'
+      : 'the duration is longer than 366d',
+  )
 }
 
-function compileRule(rule: RuleDocument, { path, policyId, decoders }: RulePlace): Rule {
+/** What all rules of one file share. */
+interface File {
+  readonly policyId: string
+  readonly decoders: FunctionDecoders
+  readonly books: Set<string>
+  readonly prices: PriceSource | undefined
+  readonly groups: Groups
+}
+
+function compileRule(rule: RuleDocument, order: number, path: string, file: File): Rule {
   const at = (inner: string) => `${path}.${inner}`
   const context: CompileContext = {
     action: rule.action,
-    decoders,
+    rule,
+    decoders: file.decoders,
+    prices: file.prices,
+    books: file.books,
     invalid: (inner, message) => {
       throw invalid(at(inner), message)
     },
     parsed: (inner, parse) => parsed(at(inner), parse),
   }
   checkConditionsApply(rule, path)
+  checkPermitOnly(rule, path)
   const conditions = compileConditions(rule.when ?? {}, context)
   const effects = new Set<EffectKind>(rule.effects)
-  if (rule.action === 'permit' && rule.when?.from === undefined && effects.has('token-transfer')) {
-    conditions.push(ownTokensOnly)
-  }
-  if (rule.action === 'permit' && effects.has('typed-data')) {
-    conditions.push(noOpaquePermit(rule.when?.typedData?.primaryType))
-  }
-  const limits = compileLimits(rule, { path, policyId })
+  if (rule.action === 'permit') conditions.push(...unsaid(rule, effects))
+  const limits = compileLimits({ ...context, policyId: file.policyId })
   return {
     id: rule.id,
+    order,
     action: rule.action,
     effects,
     credentials: setOf(rule.who?.credentials),
     roles: setOf(rule.who?.roles),
+    bearer: rule.who?.bearer === true,
     operations: setOf(rule.operations),
+    namesAccount: rule.when?.account !== undefined,
     conditions,
+    assets: rule.when?.asset === undefined ? undefined : compileAssets('asset', rule.when.asset, context).set,
+    during: compileTimes(rule, path),
+    simulation:
+      rule.requires === undefined ? undefined : compileSimulation(rule.requires.simulation, context),
+    approvals: compileApprovals(rule.approvals, file.groups, context),
     limits,
-    limitsAmounts: limits.some((limit) => limit.asset !== undefined),
+    limitsAmounts: limits.some(({ measure }) => measure === 'amount'),
+    prices:
+      rule.when?.value !== undefined || limits.some(({ measure }) => measure === 'value')
+        ? file.prices
+        : undefined,
     document: rule,
+  }
+}
+
+/** What a permit rule does not say, it does not permit: other people's tokens and shares, and unreadable permits. */
+function unsaid({ when }: RuleDocument, effects: ReadonlySet<EffectKind>): Condition[] {
+  const conditions: Condition[] = []
+  if (when?.from === undefined && effects.has('token-transfer')) conditions.push(ownTokensOnly)
+  if (when?.owner === undefined && effects.has('vault-withdrawal')) conditions.push(ownSharesOnly)
+  if (effects.has('typed-data')) conditions.push(noOpaquePermit(when?.typedData?.primaryType))
+  return conditions
+}
+
+function compileTimes({ during }: RuleDocument, path: string): During | undefined {
+  if (during === undefined) return undefined
+  try {
+    return compileDuring(during)
+  } catch (error) {
+    if (!(error instanceof DuringError)) throw error
+    throw invalid(`${path}.during${error.path === '' ? '' : `.${error.path}`}`, error.message)
   }
 }
 
@@ -200,93 +275,25 @@ function checkConditionsApply(rule: RuleDocument, path: string): void {
       )
     }
   }
-  if (rule.action === 'forbid' && rule.when?.expiresWithin !== undefined) {
-    throw invalid(
-      `${path}.when.expiresWithin`,
-      'on a forbid rule this would forbid the short-lived approvals; write it on the permit rule',
-    )
-  }
 }
 
-function compileLimits(rule: RuleDocument, place: { path: string; policyId: string }): Limit[] {
-  const limits = rule.limits ?? []
-  if (limits.length > 0 && rule.action === 'forbid') {
-    throw invalid(
-      `${place.path}.limits`,
-      'a forbid rule has nothing to count; put the limit on the permit rules, or drop it',
-    )
-  }
-  const ids = new Set<string>()
-  return limits.map((limit, i) => {
-    const path = `${place.path}.limits[${i}]`
-    if (ids.has(limit.id)) {
-      throw invalid(`${path}.id`, `another limit of the rule has the id ${JSON.stringify(limit.id)}`)
+function checkPermitOnly(rule: RuleDocument, path: string): void {
+  if (rule.action === 'permit') return
+  for (const name of Object.keys(rule.when ?? {}) as ConditionName[]) {
+    const why = permitOnly[name]
+    if (why !== undefined) {
+      throw invalid(`${path}.when.${name}`, `on a forbid rule ${why}; write it on the permit rule`)
     }
-    ids.add(limit.id)
-    return compileLimit(limit, { ...place, path, rule })
-  })
-}
-
-function compileLimit(
-  limit: LimitDocument,
-  place: { path: string; policyId: string; rule: RuleDocument },
-): Limit {
-  const { path, policyId, rule } = place
-  const windowMs = parseDuration(limit.window.rolling)
-  if (windowMs === undefined) throw invalid(`${path}.window.rolling`, 'the window is longer than 366d')
-  const shared = { id: limit.id, keySuffix: `${policyId}|${rule.id}|${limit.id}`, windowMs }
-  if ('count' in limit) {
-    return { ...shared, asset: undefined, assets: new AssetSet([]), limitMinor: BigInt(limit.count) }
   }
-  const asset = parsed(`${path}.asset`, () => normalTokenId(parseAssetId(limit.asset, 'The asset')))
-  checkLimitApplies(asset, rule, path)
-  const limitMinor = parsed(`${path}.amount`, () => parseAmountMinor(limit.amount, 'The amount'))
-  return { ...shared, asset, assets: new AssetSet([asset]), limitMinor }
-}
-
-function checkLimitApplies(asset: AssetId, rule: RuleDocument, path: string): void {
-  const countless = rule.effects.find((kind) => !amountKinds.has(kind))
-  if (countless !== undefined) {
+  if (rule.requires !== undefined) {
+    throw invalid(`${path}.requires`, 'a forbid rule needs nothing to forbid; write it on the permit rule')
+  }
+  if (rule.approvals !== undefined) {
     throw invalid(
-      path,
-      `the effect "${countless}" carries no amount, so an amount limit would not limit it; give "${countless}" a rule of its own`,
+      `${path}.approvals`,
+      'nobody can approve what is forbidden; write the approvals on a permit rule, and no forbid rule on the same',
     )
   }
-  const isToken = asset.includes('/erc')
-  const moves = (kind: EffectKind) => (kind === 'token-transfer' || kind === 'approval' ? isToken : !isToken)
-  const misfit = rule.effects.find((kind) => !moves(kind))
-  if (
-    misfit !== undefined &&
-    !rule.limits?.some((other) => 'asset' in other && coversOther(other.asset, isToken))
-  ) {
-    throw invalid(
-      `${path}.asset`,
-      `the effect "${misfit}" never moves ${asset}; give it a limit on what it moves, or a rule of its own`,
-    )
-  }
-  const chains = rule.when?.chain
-  const chain = asset.slice(0, asset.indexOf('/'))
-  if (chains !== undefined && !chains.includes(chain)) {
-    throw invalid(`${path}.asset`, `the rule is not about chain ${chain}, so the limit would never count`)
-  }
-  const listed = rule.when?.asset
-  if (listed === undefined) return
-  const parsedAssets = listed.map((other) =>
-    normalTokenId(parsed(`${path}.asset`, () => parseAssetId(other))),
-  )
-  const overlaps =
-    new AssetSet(parsedAssets).touches(asset) || parsedAssets.some((other) => collectionOf(other) === asset)
-  if (!overlaps) {
-    throw invalid(
-      `${path}.asset`,
-      `${asset} is not in the rule's "asset" list, so the limit would never count`,
-    )
-  }
-}
-
-/** A rule on coins and tokens together needs a limit for each. */
-function coversOther(asset: string, isToken: boolean): boolean {
-  return asset.includes('/erc') !== isToken
 }
 
 /**
@@ -342,4 +349,10 @@ function rulesByKind(rules: readonly Rule[], action: Rule['action']) {
     for (const kind of rule.effects) byKind[kind].push(rule)
   }
   return byKind
+}
+
+function indexesOf(byKind: Readonly<Record<EffectKind, readonly Rule[]>>, isPermit: boolean) {
+  return Object.fromEntries(
+    effectKinds.map((kind) => [kind, new RuleIndex(byKind[kind], isPermit)]),
+  ) as Record<EffectKind, RuleIndex>
 }

@@ -1,5 +1,5 @@
+import type Type from 'typebox'
 import { Errors } from 'typebox/value'
-import { policySchema } from './schema.ts'
 
 export interface SchemaComplaint {
   /** `rules[0].when.recipient[2]`; empty for the whole. */
@@ -8,45 +8,48 @@ export interface SchemaComplaint {
   readonly tooLarge: boolean
 }
 
-/** The one thing to say of a value that breaks the schema: where, and what belongs there. */
-export function schemaComplaint(value: unknown): SchemaComplaint {
-  const errors = Errors(policySchema, value).filter((error) => !isOtherLimit(error, value))
+/** The one thing to say of a value that breaks a schema: where, and what belongs there. */
+export function complaintOf(schema: Type.TSchema, value: unknown): SchemaComplaint {
+  const errors = Errors(schema, value).filter((error) => !isOtherLimit(error, value))
   // The deepest error is about the value at fault, the others about what it stands in.
   const [worst] = errors.toSorted((a, b) => depthOf(b.instancePath) - depthOf(a.instancePath))
   if (worst === undefined)
-    return { path: '', message: 'it does not have the form of a policy', tooLarge: false }
+    return { path: '', message: 'it does not have the form that is needed', tooLarge: false }
   const { keyword, schemaPath, instancePath, message } = worst
   return {
     path: dottedPath(instancePath),
-    message: sentence(keyword, schemaPath, message),
+    message: sentence(keyword, message, schemaAt(schema, schemaPath)),
     tooLarge: keyword === 'maxItems' || keyword === 'maxProperties' || keyword === 'maxLength',
   }
 }
 
-function sentence(keyword: string, schemaPath: string, message: string): string {
+function sentence(keyword: string, message: string, at: SchemaPart | undefined): string {
   if (keyword === 'boolean') return 'this key is not known here; remove it or correct its spelling'
-  const at = schemaAt(schemaPath)
   if (keyword === 'enum' && Array.isArray(at?.enum)) return `it must be one of ${at.enum.join(', ')}`
   const isAboutForm = keyword === 'pattern' || keyword === 'type' || keyword === 'const'
   const about = typeof at?.description === 'string' ? at.description.replace(/\.$/, '') : undefined
   return isAboutForm && about !== undefined ? `it ${message}: ${about}` : `it ${message}`
 }
 
-/** An amount limit is not told that it is no count limit, nor the other way round. */
+/** A limit of one kind is not told that it is none of the others; the keys that it has say which it is. */
 function isOtherLimit(error: { readonly schemaPath: string }, value: unknown): boolean {
-  const match = /^(.*\/limits\/items\/anyOf\/)([01])(?:\/|$)/.exec(error.schemaPath)
+  const match = /^(.*\/limits\/items\/anyOf\/)([012])(?:\/|$)/.exec(error.schemaPath)
   if (match === null) return false
   const instancePath = (error as { readonly instancePath?: string }).instancePath ?? ''
   const limitPath = /^(\/rules\/\d+\/limits\/\d+)/.exec(instancePath)?.[1]
   const limit = limitPath === undefined ? undefined : valueAt(value, limitPath)
   if (typeof limit !== 'object' || limit === null) return false
-  return (match[2] === '1') !== Object.hasOwn(limit, 'count')
+  const kind = Object.hasOwn(limit, 'count') ? '1' : Object.hasOwn(limit, 'value') ? '2' : '0'
+  return match[2] !== kind
 }
 
-function schemaAt(
-  schemaPath: string,
-): { readonly description?: unknown; readonly enum?: unknown } | undefined {
-  const found = valueAt(policySchema, schemaPath.replace(/^#/, ''))
+interface SchemaPart {
+  readonly description?: unknown
+  readonly enum?: unknown
+}
+
+function schemaAt(schema: Type.TSchema, schemaPath: string): SchemaPart | undefined {
+  const found = valueAt(schema, schemaPath.replace(/^#/, ''))
   return typeof found === 'object' && found !== null ? found : undefined
 }
 

@@ -1,203 +1,43 @@
 import { effectKinds, operations } from '@countersign/intent'
 import Type from 'typebox'
-import { durationForm } from './duration.ts'
+import { conditions } from './schema-conditions.ts'
+import {
+  assetItem,
+  credentialItem,
+  currencyItem,
+  decimal,
+  duration,
+  idPattern,
+  list,
+  oneOf,
+  policyLimits,
+  strict,
+  strictNonEmpty,
+  timeZoneItem,
+  value,
+} from './schema-terms.ts'
 
-/** Longest lists of a policy file. */
-export const policyLimits = {
-  rulesMax: 2_000,
-  listEntriesMax: 10_000,
-  credentialsMax: 1_000,
-  fieldConditionsMax: 32,
-  limitsPerRuleMax: 16,
-  /** Characters of the canonical JSON of the whole file. */
-  textCharsMax: 1_000_000,
-} as const
+export { type FieldConditionDocument, type FieldValue, policyLimits } from './schema-terms.ts'
 
-const strict = { additionalProperties: false } as const
-const strictNonEmpty = { additionalProperties: false, minProperties: 1 } as const
-// Ids stand in window keys between bars, and in sentences: no bar, no space.
-const idPattern = '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'
-const fieldPathPattern = '^[A-Za-z0-9_$]{1,64}(\\.[A-Za-z0-9_$]{1,64}){0,7}$'
-const decimalPattern = '^(0|[1-9][0-9]{0,77})$'
-const signedDecimalPattern = '^(0|-?[1-9][0-9]{0,77})$'
-
-function list<Item extends Type.TSchema>(
-  item: Item,
-  description: string,
-  maxItems: number = policyLimits.listEntriesMax,
-) {
-  return Type.Array(item, { description, minItems: 1, maxItems, uniqueItems: false })
-}
-
-function decimal(description: string) {
-  return Type.String({ description, pattern: decimalPattern })
-}
-
-function oneOf<const Value extends string>(values: readonly Value[], description: string) {
-  return Type.Enum<Value[]>([...values], { description })
-}
-
-const addressItem = Type.String({
-  description: 'EVM address: 0x and 40 hexadecimal digits, lower case or with a correct EIP-55 checksum.',
-  pattern: '^0x[0-9a-fA-F]{40}$',
-})
-
-const assetItem = Type.String({
-  description:
-    'CAIP-19 asset id, for example eip155:8453/slip44:60 (the native coin) or eip155:8453/erc20:0x…; an erc721 or erc1155 asset without token id means all of its tokens.',
-  minLength: 1,
-  maxLength: 200,
-})
-
-const fieldValue = Type.Union(
-  [
-    Type.String({
-      description: 'Text, an address, 0x-hexadecimal, or a decimal integer.',
-      maxLength: 10_000,
-    }),
-    Type.Boolean({ description: 'For boolean fields.' }),
-    Type.Integer({
-      description: 'A small integer; write large ones as decimal strings.',
-      minimum: Number.MIN_SAFE_INTEGER,
-      maximum: Number.MAX_SAFE_INTEGER,
-    }),
-  ],
-  { description: 'A value to compare a field with.' },
-)
-
-const fieldCondition = Type.Object(
-  {
-    in: Type.Optional(list(fieldValue, 'The field must be one of these values.')),
-    equals: Type.Optional(fieldValue),
-    min: Type.Optional(
-      Type.String({
-        description: 'Least integer, inclusive, as a decimal string.',
-        pattern: signedDecimalPattern,
-      }),
-    ),
-    max: Type.Optional(
-      Type.String({
-        description: 'Greatest integer, inclusive, as a decimal string.',
-        pattern: signedDecimalPattern,
-      }),
-    ),
-  },
-  {
-    ...strictNonEmpty,
-    description: 'Exactly one of: "in", "equals", or a range of "min" and "max" (either or both).',
-  },
-)
-
-function fieldConditions(description: string) {
-  return Type.Record(Type.String({ pattern: fieldPathPattern }), fieldCondition, {
-    ...strictNonEmpty,
-    maxProperties: policyLimits.fieldConditionsMax,
-    description,
-  })
-}
-
-const functionCondition = Type.Object(
-  {
-    abi: Type.String({
-      description: 'The function, for example "function transfer(address to, uint256 amount)".',
-      minLength: 1,
-      maxLength: 1_000,
-    }),
-    args: Type.Optional(
-      fieldConditions(
-        'Conditions on arguments by name; a dot reaches into tuples ("order.maker") and arrays ("path.0").',
-      ),
-    ),
-  },
-  { ...strict, description: 'The call is to this function and its arguments satisfy the conditions.' },
-)
-
-const typedDataCondition = Type.Object(
-  {
-    primaryType: Type.Optional(
-      list(
-        Type.String({ description: 'Name of an EIP-712 struct.', maxLength: 256 }),
-        'EIP-712 primary types.',
-        100,
-      ),
-    ),
-    domain: Type.Optional(fieldConditions('Conditions on fields of the EIP-712 domain.')),
-    message: Type.Optional(
-      fieldConditions('Conditions on fields of the message; a dot reaches into structs and arrays.'),
-    ),
-  },
-  { ...strictNonEmpty, description: 'Conditions on EIP-712 typed data.' },
-)
-
-const conditions = Type.Object(
-  {
-    chain: Type.Optional(
-      list(
-        Type.String({ description: 'CAIP-2 chain id, for example eip155:8453.', maxLength: 64 }),
-        'Chains.',
-        1_000,
-      ),
-    ),
-    asset: Type.Optional(list(assetItem, 'Assets that move, are approved, or pay the fee.')),
-    recipient: Type.Optional(list(addressItem, 'Who receives the coins or tokens.')),
-    contract: Type.Optional(
-      list(addressItem, 'The contract that is called: the token, or the verifying contract of typed data.'),
-    ),
-    spender: Type.Optional(list(addressItem, 'Who may spend by the approval.')),
-    delegate: Type.Optional(list(addressItem, 'Whose code an EIP-7702 delegation installs.')),
-    from: Type.Optional(
-      list(
-        Type.Union([Type.Literal('wallet', { description: 'Tokens of this wallet.' }), addressItem], {
-          description: '"wallet", or the account whose tokens are moved by allowance.',
-        }),
-        'Whose tokens move. Without this condition a permit rule covers only tokens of this wallet.',
-      ),
-    ),
-    selector: Type.Optional(
-      list(
-        Type.String({ description: 'First four bytes of the calldata.', pattern: '^0x[0-9a-fA-F]{8}$' }),
-        'Function selectors.',
-      ),
-    ),
-    function: Type.Optional(functionCondition),
-    typedData: Type.Optional(typedDataCondition),
-    amount: Type.Optional(
-      Type.Object(
-        {
-          min: Type.Optional(decimal('Least amount, inclusive, in smallest units.')),
-          max: Type.Optional(decimal('Greatest amount, inclusive, in smallest units.')),
-        },
-        {
-          ...strictNonEmpty,
-          description: 'Bounds on the amount of one effect, in smallest units of its asset.',
-        },
-      ),
-    ),
-    expiresWithin: Type.Optional(
-      Type.String({
-        description: 'The approval must end by itself no later than this long from now, for example "30m".',
-        pattern: durationForm.source,
-      }),
-    ),
-    text: Type.Optional(fieldCondition),
-    digest: Type.Optional(
-      list(
-        Type.String({ description: '32 bytes.', pattern: '^0x[0-9a-fA-F]{64}$' }),
-        'Exact hashes: of a raw digest, of a message, or of deployed init code.',
-      ),
-    ),
-  },
-  { ...strictNonEmpty, description: 'Conditions on the effect; all of them must hold.' },
-)
+/** Whose total a limit keeps. */
+export const limitSubjects = ['wallet', 'credential', 'grant', 'recipient', 'group', 'organisation'] as const
+export const calendarUnits = ['day', 'week', 'month'] as const
+export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 
 const window = Type.Object(
   {
-    rolling: Type.String({
-      description: 'A rolling window: the total over any interval of this length, for example "24h".',
-      pattern: durationForm.source,
-    }),
+    rolling: Type.Optional(
+      duration('A rolling window: the total over any interval of this length, for example "24h".'),
+    ),
+    calendar: Type.Optional(
+      oneOf(calendarUnits, 'A calendar window: the total since the day, week (Monday) or month began.'),
+    ),
+    timeZone: Type.Optional(timeZoneItem),
   },
-  { ...strict, description: 'The time over which the limit adds up.' },
+  {
+    ...strictNonEmpty,
+    description: 'The time over which the limit adds up: "rolling", or "calendar" with "timeZone".',
+  },
 )
 
 const limitId = Type.String({
@@ -205,12 +45,20 @@ const limitId = Type.String({
   pattern: idPattern,
 })
 
+const per = Type.Optional(
+  oneOf(
+    limitSubjects,
+    'Whose total it is: each wallet has its own (default), or each credential, grant, recipient or group of wallets, or the organisation has one for all wallets.',
+  ),
+)
+
 const amountLimit = Type.Object(
   {
     id: limitId,
     amount: decimal('Most that may be signed away in the window, in smallest units.'),
     asset: assetItem,
     window,
+    per,
   },
   { ...strict, description: 'At most this amount of one asset per window.' },
 )
@@ -225,8 +73,114 @@ const countLimit = Type.Object(
       maximum: 1_000_000_000,
     }),
     window,
+    per,
   },
   { ...strict, description: 'At most this many requests per window.' },
+)
+
+const valueLimit = Type.Object(
+  {
+    id: limitId,
+    value: value('Most that may be signed away in the window, in whole units of the currency.'),
+    currency: currencyItem,
+    window,
+    per,
+  },
+  { ...strict, description: 'At most this worth, of all assets together, per window.' },
+)
+
+const who = Type.Object(
+  {
+    credentials: Type.Optional(
+      list(credentialItem, 'Credentials that the rule is about.', policyLimits.credentialsMax),
+    ),
+    roles: Type.Optional(
+      list(
+        oneOf(['agent', 'approver', 'admin'], 'Role of a credential.'),
+        'Roles that the rule is about.',
+        3,
+      ),
+    ),
+    bearer: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'The rule is about bearer credentials. Only permit rules that say so permit anything to one; forbid rules without it match all.',
+      }),
+    ),
+  },
+  { ...strictNonEmpty, description: 'Who asks; where several are given the asker must fit all.' },
+)
+
+const timeOfDay = '([01][0-9]|2[0-3]):[0-5][0-9]'
+const instantPattern =
+  '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,3})?)?(Z|[+-][0-9]{2}:[0-9]{2})$'
+
+const during = Type.Object(
+  {
+    timeZone: Type.Optional(timeZoneItem),
+    days: Type.Optional(list(oneOf(weekdays, 'A day of the week.'), 'Days on which the hours begin.', 7)),
+    hours: Type.Optional(
+      list(
+        Type.Object(
+          {
+            from: Type.String({ description: 'Local time, inclusive, HH:MM.', pattern: `^${timeOfDay}$` }),
+            to: Type.String({
+              description:
+                'Local time, exclusive, HH:MM up to 24:00; before "from" it is that of the next day.',
+              pattern: `^(${timeOfDay}|24:00)$`,
+            }),
+          },
+          { ...strict, description: 'An interval of local time.' },
+        ),
+        'Hours of the day.',
+        policyLimits.hoursMax,
+      ),
+    ),
+    notBefore: Type.Optional(
+      Type.String({
+        description: 'First instant, for example 2026-12-01T00:00:00Z.',
+        pattern: instantPattern,
+      }),
+    ),
+    until: Type.Optional(
+      Type.String({ description: 'First instant that is too late.', pattern: instantPattern }),
+    ),
+  },
+  { ...strictNonEmpty, description: 'When the rule applies, by the signer’s clock.' },
+)
+
+const simulation = Type.Object(
+  {
+    by: list(credentialItem, 'Credentials whose simulations count.', policyLimits.simulatorsMax),
+    maxAge: Type.Optional(duration('Oldest simulation that counts, for example "2m".')),
+    maxOutflows: Type.Optional(
+      list(
+        Type.Object(
+          { asset: assetItem, amount: decimal('Most that may leave beyond what the effects say.') },
+          { ...strict, description: 'An outflow that the bytes do not say.' },
+        ),
+        'Outflows that are tolerated beyond what the decoded effects say; then the simulation must list its outflows.',
+        policyLimits.outflowsMax,
+      ),
+    ),
+  },
+  { ...strict, description: 'A successful simulation of these very bytes.' },
+)
+
+const approval = Type.Object(
+  {
+    group: Type.String({ description: 'Name of a group of the policy.', pattern: idPattern }),
+    count: Type.Integer({
+      description: 'How many different members must approve.',
+      minimum: 1,
+      maximum: policyLimits.credentialsMax,
+    }),
+    excludeProposer: Type.Optional(
+      Type.Boolean({ description: 'Whoever asks does not count as an approver.' }),
+    ),
+    within: Type.Optional(duration('How long an approval counts, for example "24h".')),
+  },
+  { ...strict, description: 'Approvals by members of a group.' },
 )
 
 const rule = Type.Object(
@@ -237,27 +191,7 @@ const rule = Type.Object(
       'A permit rule allows what it matches; a forbid rule refuses it, whatever else permits it.',
     ),
     description: Type.Optional(Type.String({ description: 'For people.', maxLength: 1_000 })),
-    who: Type.Optional(
-      Type.Object(
-        {
-          credentials: Type.Optional(
-            list(
-              Type.String({ description: 'Credential id.', pattern: '^[A-Za-z0-9_-]{1,80}$' }),
-              'Credentials that the rule is about.',
-              policyLimits.credentialsMax,
-            ),
-          ),
-          roles: Type.Optional(
-            list(
-              oneOf(['agent', 'approver', 'admin'], 'Role of a credential.'),
-              'Roles that the rule is about.',
-              3,
-            ),
-          ),
-        },
-        { ...strictNonEmpty, description: 'Who asks; where both lists are given the asker must be in both.' },
-      ),
-    ),
+    who: Type.Optional(who),
     operations: Type.Optional(
       list(
         oneOf(operations, 'What the key is asked for.'),
@@ -271,15 +205,66 @@ const rule = Type.Object(
       effectKinds.length,
     ),
     when: Type.Optional(conditions),
+    during: Type.Optional(during),
+    requires: Type.Optional(
+      Type.Object(
+        { simulation },
+        { ...strict, description: 'Signed facts without which the rule does not match. Permit rules only.' },
+      ),
+    ),
+    approvals: Type.Optional(
+      list(
+        approval,
+        'Approvals that the request needs besides; all of them. Permit rules only.',
+        policyLimits.approvalsPerRuleMax,
+      ),
+    ),
     limits: Type.Optional(
-      Type.Array(Type.Union([amountLimit, countLimit], { description: 'An amount or a count limit.' }), {
-        description: 'Running totals; only on permit rules. All of them must have room.',
-        minItems: 1,
-        maxItems: policyLimits.limitsPerRuleMax,
-      }),
+      Type.Array(
+        Type.Union([amountLimit, countLimit, valueLimit], {
+          description: 'An amount, a count or a value limit.',
+        }),
+        {
+          description: 'Running totals; only on permit rules. All of them must have room.',
+          minItems: 1,
+          maxItems: policyLimits.limitsPerRuleMax,
+        },
+      ),
     ),
   },
   { ...strict, description: 'One rule.' },
+)
+
+const prices = Type.Object(
+  {
+    currency: currencyItem,
+    by: list(credentialItem, 'Credentials whose prices count.', policyLimits.priceSourcesMax),
+    maxAge: duration('Oldest price that counts, for example "10m".'),
+    count: Type.Optional(
+      Type.Integer({
+        description: 'How many different credentials must have priced the asset; by default one.',
+        minimum: 1,
+        maximum: policyLimits.priceSourcesMax,
+      }),
+    ),
+  },
+  { ...strict, description: 'Whose signed prices value conditions and value limits use.' },
+)
+
+const groups = Type.Record(
+  Type.String({ pattern: idPattern }),
+  Type.Object(
+    {
+      credentials: list(credentialItem, 'Members.', policyLimits.credentialsMax),
+      description: Type.Optional(Type.String({ description: 'For people.', maxLength: 1_000 })),
+    },
+    { ...strict, description: 'A group of approvers.' },
+  ),
+  {
+    ...strictNonEmpty,
+    maxProperties: policyLimits.groupsMax,
+    description: 'Groups of approvers by name.',
+  },
 )
 
 export const policySchema = Type.Object(
@@ -291,6 +276,8 @@ export const policySchema = Type.Object(
     id: Type.String({ description: 'Names the policy.', pattern: idPattern }),
     name: Type.Optional(Type.String({ description: 'For people.', maxLength: 200 })),
     description: Type.Optional(Type.String({ description: 'For people.', maxLength: 2_000 })),
+    prices: Type.Optional(prices),
+    groups: Type.Optional(groups),
     rules: Type.Array(rule, {
       description: 'Tried in order. What no permit rule permits is refused; without rules, everything is.',
       maxItems: policyLimits.rulesMax,
@@ -309,8 +296,14 @@ export type PolicyDocument = Type.Static<typeof policySchema>
 export type RuleDocument = PolicyDocument['rules'][number]
 export type ConditionsDocument = NonNullable<RuleDocument['when']>
 export type LimitDocument = NonNullable<RuleDocument['limits']>[number]
-export type FieldConditionDocument = Type.Static<typeof fieldCondition>
-export type FieldValue = Type.Static<typeof fieldValue>
+export type WindowDocument = LimitDocument['window']
+export type DuringDocument = NonNullable<RuleDocument['during']>
+export type ApprovalDocument = NonNullable<RuleDocument['approvals']>[number]
+export type SimulationDocument = NonNullable<RuleDocument['requires']>['simulation']
+export type PricesDocument = NonNullable<PolicyDocument['prices']>
+export type LimitSubject = (typeof limitSubjects)[number]
+export type CalendarUnit = (typeof calendarUnits)[number]
+export type Weekday = (typeof weekdays)[number]
 
 /** JSON Schema of policy files; docs/policy.schema.json is this. */
 export function policyJsonSchema(): Record<string, unknown> {

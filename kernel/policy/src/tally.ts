@@ -1,8 +1,11 @@
 import type { Effect } from '@countersign/intent'
 import { amountUnder } from './asset-set.ts'
-import { amountKinds, amountOf, assetsOf } from './condition.ts'
+import { amountKinds } from './condition.ts'
 import type { Facts, Layer, Reservation, WindowKey } from './decision.ts'
-import type { Limit, Rule } from './policy.ts'
+import { amountOf, assetsOf, isUnbounded } from './effect-fields.ts'
+import { type Limit, windowKey, windowRef } from './limit.ts'
+import type { Rule } from './policy.ts'
+import { valueUnder } from './value-condition.ts'
 
 /** What has been booked in each window, and by what a window is named. */
 export interface Totals {
@@ -10,14 +13,11 @@ export interface Totals {
   readonly used: ReadonlyMap<WindowKey, bigint>
 }
 
-export function windowKey(limit: Limit, facts: Facts, layer: Layer): WindowKey {
-  return `${facts.walletId}|${layer}|${limit.keySuffix}` as WindowKey
-}
-
 /** Why a rule that matches an effect does not permit it all the same. */
 export type Shortage =
   | { readonly kind: 'uncovered' }
-  | { readonly kind: 'unbounded'; readonly limit: Limit }
+  | { readonly kind: 'unbounded' | 'unknown' | 'subject'; readonly limit: Limit }
+  | { readonly kind: 'unpriced'; readonly limit: Limit; readonly problem: string }
   | {
       readonly kind: 'spent'
       readonly limit: Limit
@@ -39,8 +39,8 @@ export class Tally {
   readonly #options: Totals
   readonly #layer: Layer
   readonly #entries: Entry[] = []
-  /** The sum of the entries of each limit. */
-  readonly #pending = new Map<Limit, bigint>()
+  /** The sum of the entries of each window. */
+  readonly #pending = new Map<WindowKey, bigint>()
 
   constructor(options: Totals, layer: Layer) {
     this.#options = options
@@ -68,8 +68,8 @@ export class Tally {
 
   rewind(mark: number): void {
     while (this.#entries.length > mark) {
-      const { limit, amountMinor } = this.#entries.pop() as Entry
-      this.#pending.set(limit, (this.#pending.get(limit) ?? 0n) - amountMinor)
+      const { key, amountMinor } = this.#entries.pop() as Entry
+      this.#pending.set(key, (this.#pending.get(key) ?? 0n) - amountMinor)
     }
   }
 
@@ -78,11 +78,11 @@ export class Tally {
     const byKey = new Map<WindowKey, Reservation>()
     for (const { key, rule, limit, amountMinor } of this.#entries) {
       byKey.set(key, {
-        key,
-        windowMs: limit.windowMs,
+        ...windowRef(key, limit, this.#options.facts),
         layer: this.#layer,
         rule: rule.id,
         asset: limit.asset,
+        ...(limit.prices === undefined ? {} : { currency: limit.prices.currency }),
         amountMinor: (byKey.get(key)?.amountMinor ?? 0n) + amountMinor,
         limitMinor: limit.limitMinor,
       })
@@ -91,14 +91,15 @@ export class Tally {
   }
 
   #takeOne(rule: Rule, limit: Limit, effect: Effect): Shortage | undefined {
-    const isCount = limit.asset === undefined
-    const askedMinor = isCount ? 1n : amountOn(limit, effect)
-    if (askedMinor === undefined) return { kind: 'unbounded', limit }
+    const isCount = limit.measure === 'count'
+    const askedMinor = isCount ? 1n : this.#asked(rule, limit, effect)
     if (askedMinor === 'none') return undefined
-    const pendingMinor = this.#pending.get(limit) ?? 0n
+    if (typeof askedMinor === 'object') return askedMinor
+    const key = windowKey(limit, this.#options.facts, this.#layer, effect)
+    if (key === undefined) return { kind: 'subject', limit }
+    const pendingMinor = this.#pending.get(key) ?? 0n
     // A request counts once, however many of its effects the rule permits.
     if (isCount && pendingMinor > 0n) return undefined
-    const key = windowKey(limit, this.#options.facts, this.#layer)
     const usedMinor = this.#options.used.get(key)
     if (usedMinor === undefined) throw new Error(`bug: no total for the window ${key}`)
     if (usedMinor < 0n) throw new Error(`bug: negative total for the window ${key}`)
@@ -106,8 +107,30 @@ export class Tally {
       return { kind: 'spent', limit, usedMinor, pendingMinor, askedMinor }
     }
     this.#entries.push({ key, rule, limit, amountMinor: askedMinor })
-    this.#pending.set(limit, pendingMinor + askedMinor)
+    this.#pending.set(key, pendingMinor + askedMinor)
     return undefined
+  }
+
+  /** What the effect takes out of an amount or a value limit, at most: `none` where it is of other assets. */
+  #asked(rule: Rule, limit: Limit, effect: Effect): bigint | 'none' | Shortage {
+    const amountMinor = amountOf(effect)
+    let worst: bigint | 'none' = 'none'
+    for (const asset of assetsOf(effect)) {
+      let askedMinor: bigint | undefined
+      if (limit.prices === undefined) {
+        if (!limit.assets.touches(asset)) continue
+        askedMinor = amountUnder(asset, amountMinor)
+        if (askedMinor === undefined) return { kind: isUnbounded(effect) ? 'unbounded' : 'unknown', limit }
+      } else {
+        if (rule.assets !== undefined && !rule.assets.covers(asset)) continue
+        const { facts } = this.#options
+        const value = valueUnder(asset, amountMinor, { effect, source: limit.prices, facts })
+        if ('problem' in value) return { kind: 'unpriced', limit, problem: value.problem }
+        askedMinor = value.highMicros
+      }
+      if (worst === 'none' || askedMinor > worst) worst = askedMinor
+    }
+    return worst
   }
 }
 
@@ -117,16 +140,4 @@ function isCovered(rule: Rule, effect: Effect): boolean {
     for (const limit of rule.limits) if (limit.assets.covers(asset)) return true
   }
   return false
-}
-
-/** What the effect takes out of an amount limit, at most: `undefined` without bound, `none` where it is of other assets. */
-function amountOn(limit: Limit, effect: Effect): bigint | undefined | 'none' {
-  let worst: bigint | 'none' = 'none'
-  for (const asset of assetsOf(effect)) {
-    if (!limit.assets.touches(asset)) continue
-    const amountMinor = amountUnder(asset, amountOf(effect))
-    if (amountMinor === undefined) return undefined
-    if (worst === 'none' || amountMinor > worst) worst = amountMinor
-  }
-  return worst
 }

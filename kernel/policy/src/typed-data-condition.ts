@@ -1,13 +1,11 @@
 import { quoteText, readPermits } from '@countersign/intent'
 import type { CompileContext, Condition, Failure } from './condition.ts'
-import { compileFieldCondition, type FieldTest, fieldAt } from './field-condition.ts'
+import { compileFieldCondition } from './field-condition.ts'
+import { explainPath, judgePath, type PathTest, parseFieldPath } from './field-path.ts'
 import type { ConditionsDocument } from './schema.ts'
 
-interface TypedDataField {
+interface TypedDataField extends PathTest {
   readonly part: 'domain' | 'message'
-  readonly name: string
-  readonly path: readonly string[]
-  readonly test: FieldTest
 }
 
 export function compileTypedDataCondition(
@@ -24,23 +22,25 @@ export function compileTypedDataCondition(
       const test = context.parsed(`when.typedData.${part}["${name}"]`, () =>
         compileFieldCondition(condition, 'any'),
       )
-      fields.push({ part, name, path: name.split('.'), test })
+      for (const book of test.books) context.books.add(book)
+      fields.push({ part, path: parseFieldPath(name), test })
     }
   }
+  const isPermit = context.action === 'permit'
   return {
     name: 'typedData',
-    judge: (effect) => {
+    judge: (effect, facts) => {
       if (effect.kind !== 'typed-data') return undefined
       if (primaryTypes !== undefined && !primaryTypes.has(effect.primaryType)) return false
       let verdict: boolean | undefined = true
-      for (const { part, path, test } of fields) {
-        const judged = test.judge(fieldAt(effect[part], path))
+      for (const field of fields) {
+        const judged = judgePath(effect[field.part], field, { isPermit, effect, facts })
         if (judged === false) return false
         if (judged === undefined) verdict = undefined
       }
       return verdict
     },
-    explain: (effect) => {
+    explain: (effect, facts) => {
       if (effect.kind !== 'typed-data') return []
       const failures: Failure[] = []
       if (primaryTypes !== undefined && !primaryTypes.has(effect.primaryType)) {
@@ -49,10 +49,12 @@ export function compileTypedDataCondition(
           message: `primary type ${quoteText(effect.primaryType)} is not listed`,
         })
       }
-      for (const { part, name, path, test } of fields) {
-        const actual = fieldAt(effect[part], path)
-        if (test.judge(actual) === true) continue
-        failures.push({ code: 'POLICY_TYPED_DATA', message: `${part} field ${name} ${test.explain(actual)}` })
+      const judging = { isPermit, effect, facts }
+      for (const field of fields) {
+        const root = effect[field.part]
+        if (judgePath(root, field, judging) === true) continue
+        const message = `${field.part} field ${explainPath(root, field, judging)}`
+        failures.push({ code: 'POLICY_TYPED_DATA', message })
       }
       return failures
     },
