@@ -25,6 +25,16 @@ describe('npm run bench', () => {
     expect(report.results.journal).toHaveLength(2)
   }, 180_000)
 
+  it('times decisions at every size', async () => {
+    const { stdout } = await run(process.execPath, [main, 'policy', '--json'], { timeout: 110_000 })
+    const report = JSON.parse(stdout)
+    expect(report).toMatchObject({ name: 'policy', full: false, commit: expect.any(String) })
+    for (const figure of [...Object.values(report.ratios), report.usAt100Rules, report.usAt1000Rules]) {
+      expect(figure).toBeGreaterThan(0)
+    }
+    expect(report.results.map(({ size }: { size: number }) => size)).toContain(10_000)
+  }, 120_000)
+
   it('explains itself', async () => {
     expect((await run(process.execPath, [main, '--help'])).stdout).toContain('--full')
     await expect(run(process.execPath, [main, 'nothing'])).rejects.toMatchObject({ code: 2 })

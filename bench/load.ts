@@ -1,4 +1,6 @@
-import { Pool } from 'undici'
+import { connect, type Socket } from 'node:net'
+import type { SignedRequest } from '@countersign/wire'
+import { openSignerChannel } from '../engine/src/signer-channel.ts'
 
 export interface LoadResult {
   readonly inFlight: number
@@ -8,54 +10,100 @@ export interface LoadResult {
   readonly requests: number
 }
 
-export interface Call {
-  readonly path: string
-  readonly method: 'GET' | 'POST'
-  readonly headers: Record<string, string>
-  readonly body: string
-}
-
-/** Sends every call, `inFlight` at a time, and refuses to count one that was not answered with 200. */
-export async function runLoad(
-  target: { origin: string; socketPath?: string },
-  calls: readonly Call[],
+/** Sends every request over one channel of the signer's socket, as the engine does, `inFlight` at a time. */
+export async function loadSigner(
+  socketPath: string,
+  requests: readonly SignedRequest[],
   inFlight: number,
 ): Promise<LoadResult> {
-  const { origin, socketPath } = target
-  const pool = new Pool(origin, {
-    connections: inFlight,
-    pipelining: 1,
-    ...(socketPath === undefined ? {} : { socketPath }),
-  })
+  const channel = openSignerChannel(socketPath)
+  const result = await runLoad(requests, inFlight, () => (request) => channel.forward({ request }))
+  channel.close()
+  return result
+}
+
+/** Sends every request to the public API over `inFlight` connections, one at a time on each. */
+export async function loadApi(
+  url: string,
+  requests: readonly SignedRequest[],
+  inFlight: number,
+): Promise<LoadResult> {
+  const { hostname, port } = new URL(url)
+  const open = () => openHttpLane(connect(Number(port), hostname).setNoDelay(), `${hostname}:${port}`)
+  return runLoad(requests, inFlight, open)
+}
+
+interface Answered {
+  readonly status: number
+  readonly text: string
+}
+
+type Lane = ((request: SignedRequest) => Promise<Answered>) & { close?: () => void }
+
+/** Refuses to count a request that was not answered with 200. */
+async function runLoad(
+  requests: readonly SignedRequest[],
+  inFlight: number,
+  openLane: () => Lane,
+): Promise<LoadResult> {
   const latenciesMs: number[] = []
   let next = 0
+  const lanes = Array.from({ length: inFlight }, openLane)
   const startMs = performance.now()
-  const lane = async () => {
-    for (;;) {
-      const call = calls[next++]
-      if (call === undefined) return
+  const work = async (lane: Lane) => {
+    for (let request = requests[next++]; request !== undefined; request = requests[next++]) {
       const sentMs = performance.now()
-      const answer = await pool.request({
-        path: call.path,
-        method: call.method,
-        headers: call.headers,
-        body: call.body,
-      })
-      const text = await answer.body.text()
-      if (answer.statusCode !== 200)
-        throw new Error(`a benchmark request was answered with ${answer.statusCode}: ${text.slice(0, 500)}`)
+      const { status, text } = await lane(request)
+      if (status !== 200)
+        throw new Error(`a benchmark request was answered with ${status}: ${text.slice(0, 500)}`)
       latenciesMs.push(performance.now() - sentMs)
     }
   }
-  await Promise.all(Array.from({ length: inFlight }, lane))
+  await Promise.all(lanes.map(work))
   const elapsedMs = performance.now() - startMs
-  await pool.close()
+  for (const lane of lanes) lane.close?.()
   return {
     inFlight,
-    requests: calls.length,
-    perSecond: (calls.length / elapsedMs) * 1000,
+    requests: requests.length,
+    perSecond: (requests.length / elapsedMs) * 1000,
     ...percentiles(latenciesMs),
   }
+}
+
+const headEnd = Buffer.from('\r\n\r\n')
+
+/** HTTP/1.1 with one request at a time, and answers that state their length: all that a load generator needs. */
+function openHttpLane(socket: Socket, host: string): Lane {
+  let received: Buffer = Buffer.alloc(0)
+  let waiting: { resolve: (answer: Answered) => void; reject: (error: Error) => void } | undefined
+  socket.on('error', (error) => waiting?.reject(error))
+  socket.on('close', () => waiting?.reject(new Error('the service closed a connection of the benchmark')))
+  socket.on('data', (chunk) => {
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
+    const bodyAt = received.indexOf(headEnd) + headEnd.length
+    if (bodyAt < headEnd.length) return
+    const head = received.toString('latin1', 0, bodyAt)
+    const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1]
+    if (length === undefined) throw new Error(`no length in ${head}`)
+    const end = bodyAt + Number(length)
+    if (received.length < end) return
+    const answer = { status: Number(head.slice(9, 12)), text: received.toString('utf8', bodyAt, end) }
+    received = received.subarray(end)
+    waiting?.resolve(answer)
+  })
+  const lane: Lane = ({ method, path, headers, body }) => {
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+    const head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${lines.join('')}`
+    socket.write(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+    return new Promise((resolve, reject) => {
+      waiting = { resolve, reject }
+    })
+  }
+  lane.close = () => {
+    waiting = undefined
+    socket.destroy()
+  }
+  return lane
 }
 
 export function percentiles(latenciesMs: number[]): { p50Ms: number; p99Ms: number } {

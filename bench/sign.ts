@@ -17,7 +17,7 @@ import { openSigner } from '../boundary/signer/src/open-signer.ts'
 import type { Signer } from '../boundary/signer/src/signer.ts'
 import { type Deployment, startDeployment } from '../test/deployment/deployment.ts'
 import type { BenchOptions, BenchOutcome } from './bench.ts'
-import { type Call, type LoadResult, percentiles, runLoad } from './load.ts'
+import { type LoadResult, loadApi, loadSigner, percentiles } from './load.ts'
 
 const chainId = 31337
 const chain = `eip155:${chainId}`
@@ -93,16 +93,15 @@ async function measureRates(deployment: Deployment, { full, say }: BenchOptions)
   const count = full ? 6_000 : 200
   const wallet = await deployment.createWalletWith(policy)
   const target = { wallets: [wallet.id], client: deployment.agent }
-  const signer = signerTarget(deployment)
-  const api = { origin: deployment.url }
+  const { socket } = deployment.paths
   const floor: { perSecond: number; p50Ms: number; p99Ms: number }[] = []
   const bySigner: LoadResult[][] = []
   const byApi: LoadResult[][] = []
   await localSignatures(count)
   // Servers run for months: what the first seconds of just-in-time compilation cost is not the question.
   for (let warmUp = 0; warmUp < (full ? 3 : 1); warmUp++) {
-    await runLoad(signer, await signerCalls(target, count), 32)
-    await runLoad(api, await apiCalls(target, count), 32)
+    await loadSigner(socket, await signedRequests(target, count), 32)
+    await loadApi(deployment.url, await signedRequests(target, count), 32)
   }
   for (let round = 1; round <= rounds; round++) {
     floor.push(await localSignatures(count))
@@ -110,8 +109,8 @@ async function measureRates(deployment: Deployment, { full, say }: BenchOptions)
     const c: LoadResult[] = []
     for (const inFlight of inFlights) {
       const n = inFlight === 1 ? Math.ceil(count / 4) : count
-      b.push(await runLoad(signer, await signerCalls(target, n), inFlight))
-      c.push(await runLoad(api, await apiCalls(target, n), inFlight))
+      b.push(await loadSigner(socket, await signedRequests(target, n), inFlight))
+      c.push(await loadApi(deployment.url, await signedRequests(target, n), inFlight))
     }
     bySigner.push(b)
     byApi.push(c)
@@ -158,26 +157,6 @@ async function signedRequests({ wallets, client }: Target, count: number): Promi
     )
   }
   return requests
-}
-
-async function signerCalls(target: Target, count: number): Promise<Call[]> {
-  const headers = { 'content-type': 'application/json' }
-  const requests = await signedRequests(target, count)
-  return requests.map((request) => ({
-    method: 'POST',
-    path: '/v1/forward',
-    headers,
-    body: JSON.stringify({ request }),
-  }))
-}
-
-async function apiCalls(target: Target, count: number): Promise<Call[]> {
-  const requests = await signedRequests(target, count)
-  return requests.map(({ path, headers, body }) => ({ method: 'POST', path, headers: { ...headers }, body }))
-}
-
-function signerTarget({ paths }: Deployment) {
-  return { origin: 'http://localhost', socketPath: paths.socket }
 }
 
 interface CurvePoint {
@@ -298,11 +277,12 @@ async function measurePoint(
   await deployment.restart('signer')
   const startMs = performance.now() - beforeMs
   const target = { wallets, client: deployment.agent }
-  await runLoad(signerTarget(deployment), await signerCalls(target, Math.ceil(count / 4)), 32)
-  const requests = await signerCalls(target, count)
+  const { socket } = deployment.paths
+  await loadSigner(socket, await signedRequests(target, Math.ceil(count / 4)), 32)
+  const requests = await signedRequests(target, count)
   const { pid } = deployment.process('signer')
   const cpuBefore = cpuMicrosOf(pid)
-  const load = await runLoad(signerTarget(deployment), requests, 32)
+  const load = await loadSigner(socket, requests, 32)
   const cpuMicros = (cpuMicrosOf(pid) - cpuBefore) / count
   return {
     size,

@@ -37,6 +37,7 @@ const jsonType = 'application/json; charset=utf-8'
 /** Each signature asks for one; a line for each would cost more than the work. */
 const quietOperations: ReadonlySet<string> = new Set([
   ...['signMessage', 'signTypedData', 'signTransaction', 'signAuthorization', 'signRaw', 'getHealth'],
+  'signUserOperation',
 ])
 
 /** The public API: every route of kernel/wire, documented from its schemas, answered by `deps.answer`. */
@@ -117,6 +118,9 @@ function addRoute(app: FastifyInstance, deps: ApiDeps, route: ApiRoute): void {
           { operation, status: answer.status, ms: Math.round(performance.now() - startedAt) },
           'answered',
         )
+      const retryAfterS =
+        answer.status === 429 ? /"retryAfterS":([0-9]{1,6})\b/.exec(answer.text)?.[1] : undefined
+      if (retryAfterS !== undefined) reply.header('retry-after', retryAfterS)
       return sendJson(reply, answer.status, answer.text)
     },
   })

@@ -2,12 +2,20 @@ import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { decodeHex, type Hex } from '@countersign/bytes'
 import {
   type Credential,
+  type CredentialAlgorithm,
+  checkActive,
   checkAudience,
   checkFreshness,
+  checkPasskeySignature,
   checkSignatureCount,
+  isApiKeyOf,
+  isBearerRequest,
+  isPasskeyAlgorithm,
   ordinaryLifetimeS,
+  parseBearerRequest,
   parseRequestSignatures,
   type SignedRequest,
+  subjectOf,
   verifySignature,
   wireError,
 } from '@countersign/wire'
@@ -16,8 +24,10 @@ import type { SignerClient } from './signer-client.ts'
 
 /** Who asks. Good for sparing chain and directory; what is signed, the signer decides over the same request. */
 export interface Caller {
-  /** Of the first signature; requests are idempotent under its id. */
+  /** Of the first signature, or of the API key. */
   readonly credential: Credential
+  /** Whom it stands for: requests are idempotent under this id, whatever keys it has had. */
+  readonly subject: string
   readonly requestId: string
   /** The same for every signature over one request. */
   readonly digest: Hex
@@ -31,11 +41,13 @@ export interface UsedNonce {
 
 /** @throws {CountersignError} WIRE_* */
 export async function authenticate(request: SignedRequest, signer: SignerClient): Promise<Caller> {
+  if (isBearerRequest(request)) return authenticateBearer(request, signer)
   const parsed = parseRequestSignatures(request)
   // Nothing that the engine answers by itself is a quorum's.
   checkSignatureCount({ auth: 'credential' }, parsed)
   checkAudience(parsed.audience, await signer.audience())
-  const nowS = Math.floor(Date.now() / 1_000)
+  const nowMs = Date.now()
+  const nowS = Math.floor(nowMs / 1_000)
   const credentials: Credential[] = []
   for (const signature of parsed.signatures) {
     checkFreshness(signature, { nowS, maxLifetimeS: ordinaryLifetimeS })
@@ -46,9 +58,7 @@ export async function authenticate(request: SignedRequest, signer: SignerClient)
         `The signer knows no credential ${signature.credentialId} with this algorithm.`,
       )
     }
-    if (credential.status !== 'active') {
-      throw wireError('WIRE_CREDENTIAL_REVOKED', `The credential ${credential.id} was revoked.`)
-    }
+    checkActive(credential, nowMs)
     if (!(await isSignedBy(credential, signature.base, signature.signature))) {
       throw wireError(
         'WIRE_BAD_SIGNATURE',
@@ -61,6 +71,7 @@ export async function authenticate(request: SignedRequest, signer: SignerClient)
   if (credential === undefined) throw new Error('bug: a request without signatures was parsed')
   return {
     credential,
+    subject: subjectOf(credential),
     requestId: parsed.requestId,
     digest: parsed.digest,
     nonces: parsed.signatures.map(({ credentialId, nonce, expires }) => ({
@@ -68,6 +79,17 @@ export async function authenticate(request: SignedRequest, signer: SignerClient)
       expiresS: expires,
     })),
   }
+}
+
+/** The key is the proof, and it passes through here as it is: see SECURITY.md for what that means. */
+async function authenticateBearer(request: SignedRequest, signer: SignerClient): Promise<Caller> {
+  const { credentialId, hash, requestId, digest } = parseBearerRequest(request)
+  const credential = await signer.credential(credentialId)
+  if (credential === undefined || !isApiKeyOf(credential, hash)) {
+    throw wireError('WIRE_UNKNOWN_CREDENTIAL', 'The API key of this request is not known to the signer.')
+  }
+  checkActive(credential, Date.now())
+  return { credential, subject: subjectOf(credential), requestId, digest, nonces: [] }
 }
 
 export function mayRead(credential: Credential): boolean {
@@ -114,13 +136,25 @@ export function openNonceMemory(nowMs: () => number = Date.now): NonceMemory {
 const keysMax = 10_000
 const keys = new Map<string, KeyObject>()
 
-/** node:crypto on libuv's threads where it knows the curve in this form; kernel/wire otherwise. */
+/** The counter of a passkey is the signer's to compare. */
 function isSignedBy(
-  credential: Credential,
+  { algorithm, publicKey, passkey }: Credential,
   base: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> | boolean {
-  const { algorithm, publicKey } = credential
+  if (algorithm === 'bearer') return false
+  if (!isPasskeyAlgorithm(algorithm)) return isSignedByKey({ algorithm, publicKey }, base, signature)
+  if (passkey === undefined) return false
+  const checked = checkPasskeySignature(signature, { algorithm, base, passkey })
+  return isSignedByKey({ algorithm: checked.algorithm, publicKey }, checked.base, checked.signature)
+}
+
+/** node:crypto on libuv's threads where it knows the curve in this form; kernel/wire otherwise. */
+function isSignedByKey(
+  { algorithm, publicKey }: { readonly algorithm: CredentialAlgorithm; readonly publicKey: Hex },
+  base: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> | boolean {
   if (algorithm === 'secp256k1')
     return verifySignature({ algorithm, publicKey: decodeHex(publicKey) }, base, signature)
   const key = keyOf(algorithm, publicKey)

@@ -1,4 +1,11 @@
-import { errorAnswerSchema, type Route } from '@countersign/wire'
+import {
+  type ApiOperation,
+  bearerOperations,
+  changeProposedAnswer,
+  delayableOperations,
+  errorAnswerSchema,
+  type Route,
+} from '@countersign/wire'
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { FastifySchema } from 'fastify'
 import Type from 'typebox'
@@ -22,6 +29,13 @@ export const openApiOptions: FastifyDynamicSwaggerOptions = {
           description:
             'HTTP Message Signature (RFC 9421) over "@method" "@path" "@query" "content-digest" "countersign-audience" "idempotency-key", with Signature-Input, Content-Digest (RFC 9530), Countersign-Audience and Idempotency-Key. docs/api.md shows how.',
         },
+        apiKey: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'X-API-Key',
+          description:
+            'An API key (csk_…), also as Authorization: Bearer. Whoever sees it has it, so it is good only for what a policy grants to `bearer`, and for no change. docs/credentials.md says more.',
+        },
       },
     },
   },
@@ -33,7 +47,12 @@ const tagOf: ReadonlyArray<readonly [prefix: string, tag: string]> = [
   ['/v1/receipts', 'journal'],
   ['/v1/journal', 'journal'],
   ['/v1/policies', 'policies'],
-  ['/v1/organisation', 'policies'],
+  ['/v1/organisation', 'changes'],
+  ['/v1/changes', 'changes'],
+  ['/v1/books', 'policies'],
+  ['/v1/wallet-groups', 'wallets'],
+  ['/v1/freeze', 'changes'],
+  ['/v1/thaw', 'changes'],
   ['/v1/credentials', 'credentials'],
   ['/v1/custody', 'custody'],
 ]
@@ -47,7 +66,12 @@ export function routeSchema(route: Route): FastifySchema & Record<string, unknow
     summary:
       route.auth === 'quorum' ? `${route.summary} Needs the signatures of the admin quorum.` : route.summary,
     tags: [tagOf.find(([prefix]) => route.pattern.startsWith(prefix))?.[1] ?? 'service'],
-    security: isPublic ? [] : [{ requestSignature: [] }],
+    security: isPublic
+      ? []
+      : [
+          { requestSignature: [] },
+          ...(bearerOperations.has(route.operation as ApiOperation) ? [{ apiKey: [] }] : []),
+        ],
     ...(names.length === 0
       ? {}
       : { params: Type.Object(Object.fromEntries(names.map((name) => [name, Type.String()]))) }),
@@ -55,6 +79,7 @@ export function routeSchema(route: Route): FastifySchema & Record<string, unknow
     ...(route.body === undefined ? {} : { body: route.body }),
     response: {
       [route.status]: { description: 'Done.', ...route.answer },
+      ...(delayableOperations.has(route.operation) ? { 202: changeProposedAnswer } : {}),
       '4xx': { description: 'Refused.', ...errorAnswerSchema },
       '5xx': { description: 'Not possible now.', ...errorAnswerSchema },
     },

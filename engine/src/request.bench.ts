@@ -9,6 +9,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { channelProtocol, decodeRequestFrame, encodeAnswerFrame, FrameReader } from '@countersign/wire'
 import { Pool } from 'undici'
 import { startNode } from './testing/child.ts'
 import { makeCredential, signRequest } from './testing/client.ts'
@@ -16,31 +17,40 @@ import { makeCredential, signRequest } from './testing/client.ts'
 const inFlight = 32
 const ticksPerS = 100
 const receipt = {
-  version: 1,
+  version: 2,
   index: 7,
   entry: { type: 'signed', effects: ['x'.repeat(300)], rules: ['wallet:r'] },
-  signature: 'x'.repeat(88),
+  path: Array.from({ length: 17 }, () => 'x'.repeat(44)),
+  checkpoint: 'x'.repeat(260),
 }
-const cannedAnswer = Buffer.from(
-  JSON.stringify({
-    signature: `0x${'11'.repeat(65)}`,
-    signedTransaction: `0x${'22'.repeat(110)}`,
-    hash: `0x${'33'.repeat(32)}`,
-    receipt,
-  }),
-)
+const cannedAnswer = JSON.stringify({
+  signature: `0x${'11'.repeat(65)}`,
+  signedTransaction: `0x${'22'.repeat(110)}`,
+  hash: `0x${'33'.repeat(32)}`,
+  receipt,
+})
+const requestBytesMax = 4_500_000
 
 if (process.argv[2] === 'double') serveDouble(process.argv[3] as string)
 else await bench(Number(process.argv[2] ?? 5))
 
 function serveDouble(socket: string): void {
-  createServer((request, response) => {
-    request.resume()
-    request.on('end', () => {
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': cannedAnswer.length })
-      response.end(cannedAnswer)
+  createServer()
+    .on('upgrade', (_request, channel) => {
+      const reader = new FrameReader(requestBytesMax)
+      channel.on('error', () => channel.destroy())
+      channel.on('data', (chunk: Uint8Array) => {
+        const answers = [...reader.read(chunk)].map((frame) => {
+          const { number } = decodeRequestFrame(frame)
+          return encodeAnswerFrame({ number, status: 200, text: cannedAnswer })
+        })
+        channel.write(Buffer.concat(answers))
+      })
+      channel.write(
+        `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${channelProtocol}\r\n\r\n`,
+      )
     })
-  }).listen(socket, () => process.stdout.write('{"ready":true}\n'))
+    .listen(socket, () => process.stdout.write('{"ready":true}\n'))
 }
 
 async function bench(seconds: number): Promise<void> {

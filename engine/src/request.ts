@@ -3,8 +3,10 @@
  * its route, do the engine's own part, let the signer decide, hand its answer back. Whatever this process does to
  * a request, the signer checks the original: nothing here can make it sign what no credential asked for.
  */
+import { randomBytes } from 'node:crypto'
 import { type Hex, isCountersignError, parseJson } from '@countersign/bytes'
 import {
+  apiKeyOf,
   listTransactionsQuery,
   matchRoute,
   parseBody,
@@ -74,16 +76,34 @@ export async function answerRequest(engine: Engine, incoming: IncomingRequest): 
   }
 }
 
-/** Only the headers that travel with a signature, each as one text; anything else stays here. */
+/**
+ * Only the headers that travel with a signature, each as one text; anything else stays here. Without a signature, an
+ * API key travels, from whichever header it came in.
+ */
 export function toSignedRequest({ method, path, headers, body }: IncomingRequest): SignedRequest {
   const travelling: Record<string, string> = {}
   for (const name of signedHeaders) {
     const value = headers[name]
+    if (name === 'x-api-key') continue
     if (typeof value === 'string') travelling[name] = value
     else if (value !== undefined) travelling[name] = value.join(', ')
   }
+  const isSigned = travelling.signature !== undefined || travelling['signature-input'] !== undefined
+  const apiKey = isSigned ? undefined : apiKeyOf(headers)
+  if (apiKey !== undefined) {
+    const { 'countersign-audience': audience, 'idempotency-key': requestId } = travelling
+    const own = {
+      'idempotency-key': requestId ?? randomBytes(requestIdBytes).toString('hex'),
+      'x-api-key': apiKey,
+      ...(audience === undefined ? {} : { 'countersign-audience': audience }),
+    }
+    return { method: method as SignedRequest['method'], path, headers: own, body }
+  }
   return { method: method as SignedRequest['method'], path, headers: travelling, body }
 }
+
+/** Of the id that a request with an API key gets where its caller gave none. */
+const requestIdBytes = 16
 
 async function signTransaction(
   engine: Engine,
@@ -104,6 +124,8 @@ async function signTransaction(
     from: wallet.address,
     request: body.transaction,
     maxFeeMinor: body.maxFeeMinor,
+    // Who broadcasts it later may put the money there first.
+    mustBeFunded: false,
   })
   const lane = { walletId: wallet.id, chain: chain.id }
   // The caller broadcasts this one, or does not: its nonce is looked up, not taken.
@@ -130,11 +152,11 @@ async function getTransaction(
   match: RouteMatch,
   request: SignedRequest,
 ): Promise<EngineAnswer> {
-  const { credential, nonces } = await authenticate(request, engine.signer)
+  const { credential, subject, nonces } = await authenticate(request, engine.signer)
   engine.nonces.take(nonces)
   const row = await engine.store.transactions.get(param(match, 'transactionId'))
   // One's own transactions need no power; those of others do not even exist without it.
-  if (row === undefined || !(row.credentialId === credential.id || mayRead(credential))) {
+  if (row === undefined || !(row.credentialId === subject || mayRead(credential))) {
     throw wireError('WIRE_NOT_FOUND', 'There is no such transaction that this credential may see.')
   }
   return { status: 200, text: transactionJson(row) }

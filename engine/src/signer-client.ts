@@ -1,14 +1,11 @@
-import type { Hex } from '@countersign/bytes'
+import { type Hex, isCountersignError } from '@countersign/bytes'
 import { type Credential, type SignedRequest, wireError } from '@countersign/wire'
 import { type Dispatcher, Pool } from 'undici'
 import { engineError } from './catalogue.ts'
 import type { Metrics } from './metrics.ts'
+import { type ChannelAnswer, openSignerChannel } from './signer-channel.ts'
 
-export interface SignerAnswer {
-  readonly status: number
-  /** JSON, as the signer wrote it. */
-  readonly text: string
-}
+export type SignerAnswer = ChannelAnswer
 
 export interface SignerIdentity {
   readonly audience: string
@@ -35,7 +32,8 @@ export interface SignerClient {
   close(): Promise<void>
 }
 
-const connectionsMax = 64
+/** For what is asked now and then; requests to forward have a channel of their own. */
+const connectionsMax = 16
 const inFlightMax = 1_500
 const connectTimeoutMs = 2_000
 const answerTimeoutMs = 30_000
@@ -54,6 +52,7 @@ export function openSignerClient(socketPath: string, metrics: Metrics): SignerCl
     bodyTimeout: answerTimeoutMs,
     keepAliveTimeout: 30_000,
   })
+  const channel = openSignerChannel(socketPath)
   const credentials = new Map<
     string,
     { readonly at: number; readonly found: Promise<Credential | undefined> }
@@ -61,12 +60,13 @@ export function openSignerClient(socketPath: string, metrics: Metrics): SignerCl
   let audience: string | undefined
   let inFlight = 0
 
-  async function send(method: 'GET' | 'POST', path: string, body?: string): Promise<SignerAnswer> {
+  async function counted(send: () => Promise<SignerAnswer>): Promise<SignerAnswer> {
     if (inFlight >= inFlightMax) throw engineError('ENGINE_BUSY', 'Too many requests wait for the signer.')
     inFlight++
     try {
-      return await dispatch(pool, method, path, body)
+      return await send()
     } catch (cause) {
+      if (isCountersignError(cause)) throw cause
       const { code } = cause as { code?: string }
       throw wireError('WIRE_SIGNER_UNAVAILABLE', `The signer does not answer (${code ?? 'no connection'}).`, {
         cause,
@@ -76,8 +76,10 @@ export function openSignerClient(socketPath: string, metrics: Metrics): SignerCl
     }
   }
 
+  const get = (path: string) => counted(() => dispatch(pool, path))
+
   async function getJson(path: string): Promise<{ status: number; json: unknown }> {
-    const { status, text } = await send('GET', path)
+    const { status, text } = await get(path)
     if (status >= 500) throw wireError('WIRE_SIGNER_UNAVAILABLE', `The signer answers with status ${status}.`)
     try {
       return { status, json: JSON.parse(text) }
@@ -94,11 +96,12 @@ export function openSignerClient(socketPath: string, metrics: Metrics): SignerCl
   return {
     async forward(request, preparedTransaction) {
       const startedAt = performance.now()
-      const answer = await send('POST', '/v1/forward', forwardedJson(request, preparedTransaction))
+      const forwarded = preparedTransaction === undefined ? { request } : { request, preparedTransaction }
+      const answer = await counted(() => channel.forward(forwarded))
       metrics.signerSeconds.observe((performance.now() - startedAt) / 1_000)
       return answer
     },
-    get: (path) => send('GET', path),
+    get,
     async audience() {
       if (audience === undefined) audience = ((await getJson('/v1/identity')).json as SignerIdentity).audience
       return audience
@@ -120,27 +123,14 @@ export function openSignerClient(socketPath: string, metrics: Metrics): SignerCl
       found.catch(() => credentials.delete(id))
       return found
     },
-    close: () => pool.destroy(),
+    close() {
+      channel.close()
+      return pool.destroy()
+    },
   }
 }
 
-/** The body stays one JSON string inside: what was signed is its exact text. */
-function forwardedJson(request: SignedRequest, preparedTransaction: Hex | undefined): string {
-  const json = `{"request":${JSON.stringify(request)}`
-  return preparedTransaction === undefined
-    ? `${json}}`
-    : `${json},"preparedTransaction":"${preparedTransaction}"}`
-}
-
-const jsonHeaders = { 'content-type': 'application/json' }
-const noHeaders = {}
-
-function dispatch(
-  pool: Pool,
-  method: 'GET' | 'POST',
-  path: string,
-  body: string | undefined,
-): Promise<SignerAnswer> {
+function dispatch(pool: Pool, path: string): Promise<SignerAnswer> {
   return new Promise((resolve, reject) => {
     let status = 0
     let bytes = 0
@@ -163,9 +153,6 @@ function dispatch(
         reject(error)
       },
     }
-    pool.dispatch(
-      { method, path, body: body ?? null, headers: body === undefined ? noHeaders : jsonHeaders },
-      handler,
-    )
+    pool.dispatch({ method: 'GET', path }, handler)
   })
 }

@@ -34,7 +34,7 @@ export async function createWallet(engine: Wallets, request: SignedRequest): Pro
   const caller = await authenticate(request, engine.signer)
   const body = parseBody(createWalletBody, parseJson(request.body))
   const user = userOf(body)
-  const by: RequestRef = { credentialId: caller.credential.id, requestId: caller.requestId }
+  const by: RequestRef = { credentialId: caller.subject, requestId: caller.requestId }
   if (user !== null) await claim(engine, { user, by, caller })
   await engine.at('wallet-claimed')
 

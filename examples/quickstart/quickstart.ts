@@ -6,7 +6,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checksumAddress, decodeHex, parseAddress } from '@countersign/bytes'
-import { type CountersignClient, CountersignRefused, calls, createCountersignClient } from '@countersign/sdk'
+import {
+  type CountersignClient,
+  CountersignRefused,
+  calls,
+  carriedOut,
+  createCountersignClient,
+} from '@countersign/sdk'
 import { createCredentialFile, credentialFromFile } from '@countersign/sdk/node'
 import { verifyReceipt, verifyReceiptInclusion } from '@countersign/wire'
 import { createPublicClient, createTestClient, formatEther, http, parseEther } from 'viem'
@@ -88,13 +94,14 @@ async function story(): Promise<void> {
   title('2. An admin, an agent, a policy, a wallet')
   const admin = createCountersignClient({ url, audience, credential: await credentialFromFile(made.file) })
   const agentCredential = await createCredentialFile(join(credentials, 'agent.json'))
-  const { id: agentId } = await admin.credentials.create({
+  const added = await admin.credentials.create({
     algorithm: agentCredential.algorithm,
     publicKey: agentCredential.publicKey,
     role: 'agent',
     name: 'payroll agent',
     attribution: { agent: 'payroll', operator: 'quickstart' },
   })
+  const { id: agentId } = carriedOut(added)
   say(`admin   ${made.admin.name}: alone the quorum of this deployment (real ones take 2 of 3)`)
   say(`agent   ${agentId}: a P-256 key; its requests are signed, so the engine cannot make any up`)
   const policy = payrollPolicy(`eip155:${chain.chainId}`, agentId)
@@ -170,13 +177,13 @@ async function story(): Promise<void> {
   check('the journal holds exactly the signatures that were given', verified.counts.signed === 2)
   check('and the three refusals by policy', verified.counts.refused === 3)
   const journalKey = decodeHex(journal.journalKey)
-  check('the receipt’s signature holds', verifyReceipt(receipt, { journalKey }).valid)
+  check('the receipt’s proof holds', verifyReceipt(receipt, { journalKey }).valid)
   const forged = { ...receipt, entry: { ...receipt.entry, credential: made.admin.name } }
   check('a forged receipt’s does not', !verifyReceipt(forged, { journalKey }).valid)
   const checkpoint = openCheckpoint(journal.checkpoint, journal.journalKey, audience)
   const proof = await agent.journal.proof({ index: receipt.index, size: checkpoint.size })
   check(
-    'its entry is in the journal',
+    'its entry is in the journal as it stands now too',
     verifyReceiptInclusion(receipt, proof, { journalKey, checkpoint }).valid,
   )
 

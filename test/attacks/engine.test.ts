@@ -1,5 +1,5 @@
 import { sign as signWithNode } from 'node:crypto'
-import { createCountersignClient } from '@countersign/sdk'
+import { carriedOut, createCountersignClient } from '@countersign/sdk'
 import type { SignedRequest } from '@countersign/wire'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
@@ -66,7 +66,7 @@ const unproven = { code: 'SDK_ANSWER_UNPROVEN' }
 
 it('every change and every signature is proven, from the request to the journal', async () => {
   const client = clientThrough()
-  const put = await client.policies.put({ id: 'greet', policy, expected: null })
+  const put = carriedOut(await client.policies.put({ id: 'greet', policy, expected: null }))
   const wallet = await client.wallets.create({ name: 'till' })
   expect(wallet.receipt.entry).toMatchObject({ wallet: wallet.id, address: wallet.address, policy: null })
   const set = await client.wallets.setPolicy({ walletId: wallet.id, policy: 'greet', expected: null })
@@ -104,12 +104,9 @@ it('an owned engine cannot keep a credential alive that it says is revoked', asy
     return earlier
   })
   const { publicKey } = createTestKey('agent 3')
-  const made = await remembering.credentials.create({
-    algorithm: 'p256',
-    publicKey,
-    role: 'agent',
-    name: 'x',
-  })
+  const made = carriedOut(
+    await remembering.credentials.create({ algorithm: 'p256', publicKey, role: 'agent', name: 'x' }),
+  )
   await remembering.credentials.revoke(made.id)
   const record = await test.signer.ledger.get('credential', id)
   for (const fake of [
@@ -131,7 +128,8 @@ it('an owned engine cannot answer with an earlier version of what was applied', 
   })
   const before = await test.signer.ledger.get('policy', 'greet')
   const first = { ...policy, description: 'first' }
-  const { hash } = await client.policies.put({ id: 'greet', policy: first, expected: before?.hash ?? null })
+  const put = await client.policies.put({ id: 'greet', policy: first, expected: before?.hash ?? null })
+  const { hash } = carriedOut(put)
   const second = { id: 'greet', policy, expected: hash }
   await expect(clientThrough(() => earlier).policies.put(second)).rejects.toMatchObject(unproven)
 })

@@ -1,24 +1,61 @@
+import { decodeHex } from '@countersign/bytes'
+import { type Receipt, verifyReceipt } from '@countersign/wire'
 import { expect, it } from 'vitest'
+import type { StoredSegment } from '../../boundary/signer/src/store.ts'
 import { openTestLedger } from '../signer/test-ledger.ts'
 
-it('no receipt is signed over an entry that was changed on disk while the signer runs', async () => {
-  let forged: string | undefined
+it('no receipt is given for an entry that was changed on disk while the signer runs', async () => {
+  let forge: ((segment: StoredSegment) => StoredSegment) | undefined
+  let badTile = false
   const test = await openTestLedger((store) => ({
     ...store,
-    leaves: async (start, limit) => {
-      const leaves = await store.leaves(start, limit)
-      return forged !== undefined && start === 1 ? [forged, ...leaves.slice(1)] : leaves
+    segments: async (start, limit) => {
+      const segments = await store.segments(start, limit)
+      return forge === undefined ? segments : segments.map(forge)
+    },
+    tile: async (level, index) => {
+      const tile = await store.tile(level, index)
+      return badTile ? tile?.map((byte, i) => (i === 70 ? byte ^ 1 : byte)) : tile
     },
   }))
-  for (const wallet of ['a', 'b', 'c'])
-    await test.ledger.submit(async (tx) => tx.append({ type: 'signed', wallet, amount: '1' }))
-  const genuine = await test.journal.provenLeaf(1)
-  expect(genuine).toContain('"amount":"1"')
-  forged = genuine.replace('"amount":"1"', '"amount":"9"')
-  await expect(test.journal.provenLeaf(1)).rejects.toMatchObject({ code: 'SIGNER_JOURNAL_TAMPERED' })
-  forged = undefined
-  for (const index of [0, 1, 2]) expect(await test.journal.provenLeaf(index)).toContain('signed')
-  await expect(test.journal.provenLeaf(3)).rejects.toMatchObject({ code: 'SIGNER_JOURNAL_TAMPERED' })
+  const given: Receipt[] = []
+  for (let i = 0; i < 300; i++) {
+    const wallets = i === 1 ? ['b', 'c'] : ['a']
+    const all = wallets.map((wallet) =>
+      test.ledger.submit(async (tx) => tx.append({ type: 'signed', wallet, amount: '1' })),
+    )
+    for (const appended of await Promise.all(all)) given.push(appended.receipt())
+  }
+  // What the commit proved, whatever has been appended since.
+  for (const [index, receipt] of given.entries()) expect(await test.journal.receipt(index)).toEqual(receipt)
+  const journalKey = decodeHex(test.journal.publicKey)
+  for (const receipt of given.slice(-5))
+    expect(verifyReceipt(receipt, { journalKey })).toMatchObject({ valid: true })
+
+  const tampered = { code: 'SIGNER_JOURNAL_TAMPERED' }
+  const other = given[3]?.checkpoint ?? ''
+  const forgeries: [number, (segment: StoredSegment) => StoredSegment][] = [
+    [1, (one) => ({ ...one, entries: one.entries.map((e) => e.replace('"amount":"1"', '"amount":"9"')) })],
+    [1, (one) => ({ ...one, entries: [...one.entries].reverse() })],
+    [1, (one) => ({ ...one, entries: one.entries.slice(0, 1) })],
+    [2, (one) => ({ ...one, entries: one.entries.slice(0, 1) })],
+    [1, (one) => ({ ...one, first: one.first - 1 })],
+    [1, (one) => ({ ...one, checkpoint: other })],
+    [1, (one) => ({ ...one, checkpoint: test.journal.checkpoint() })],
+    [1, (one) => ({ ...one, checkpoint: one.checkpoint.replace(/.=\n$/, '==\n') })],
+    [1, (one) => ({ ...one, checkpoint: 'hello' })],
+  ]
+  for (const [index, forgery] of forgeries) {
+    forge = forgery
+    await expect(test.journal.receipt(index), forgery.toString()).rejects.toMatchObject(tampered)
+  }
+  forge = undefined
+  expect(await test.journal.receipt(1)).toEqual(given[1])
+  badTile = true
+  await expect(test.journal.receipt(3)).rejects.toMatchObject(tampered)
+  badTile = false
+  for (const index of [-1, 1.5, 301])
+    await expect(test.journal.receipt(index)).rejects.toMatchObject(tampered)
   await test.close()
 })
 

@@ -23,7 +23,7 @@ const service = await openService({
   },
 })
 armed = true
-await listen({ path: config.socket, group: config.socketGroup }, service.handle, (error) =>
+await listen({ path: config.socket, group: config.socketGroup }, service, (error) =>
   process.stderr.write(`BUG ${error}\n`),
 )
 const ready = { ready: true, socket: config.socket, audience: service.audience(), phase: service.phase() }

@@ -48,6 +48,15 @@ export interface BackendCustody {
   readonly statement: string
 }
 
+/** Optional power: signatures for Taproot. A backend without it holds no wallets of that form. */
+export interface SchnorrSigner {
+  /**
+   * BIP-340 by a secp256k1 key, tweaked for a key path without scripts (BIP-341, BIP-86): the only Schnorr signature
+   * that a wallet needs, so no other can be asked for. `payload` is the 32-byte digest.
+   * @returns 64 bytes */
+  signTaproot(request: SignRequest): Promise<Uint8Array>
+}
+
 /** Optional power of backends whose keys live in this process: takes in a key made elsewhere. */
 export interface KeyImporter {
   /** @param options.secretKey 32 bytes: secp256k1 scalar or Ed25519 seed. Copied; the caller zeroes its own. */

@@ -4,6 +4,7 @@ import type { Algorithm, PublicKey, Signature } from './backend.ts'
 import { keysError } from './catalogue.ts'
 import { isSecp256k1SecretKey, type Secp256k1, secp256k1 } from './curve.ts'
 import { type Ed25519Key, openEd25519Key, verifyEd25519 } from './ed25519.ts'
+import { signTaproot } from './taproot.ts'
 
 /**
  * A secret key in this process's memory: what the memory, file and env backends sign with.
@@ -43,6 +44,16 @@ export class LocalKey {
     if (this.#secret === undefined) throw closed()
     const { bytes, recovery } = this.#curve.sign(payload, this.#secret)
     return recovery === 0 || recovery === 1 ? { bytes, recovery } : { bytes }
+  }
+
+  /** See `SchnorrSigner`.
+   * @throws {CountersignError} KEYS_ALGORITHM_MISMATCH, KEYS_PAYLOAD_INVALID, KEYS_CLOSED */
+  signTaproot(digest: Uint8Array): Uint8Array {
+    if (this.algorithm !== 'secp256k1') {
+      throw keysError('KEYS_ALGORITHM_MISMATCH', 'An Ed25519 key makes no signatures for Taproot.')
+    }
+    if (this.#secret === undefined) throw closed()
+    return signTaproot(digest, this.#secret)
   }
 
   /** Zeroes the bytes that JavaScript can reach; OpenSSL wipes its own copy when the key object is collected. */

@@ -1,14 +1,16 @@
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
 import { inspect } from 'node:util'
 import { isCountersignError } from '@countersign/bytes'
+import { schnorr, secp256k1 } from '@noble/curves/secp256k1.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Algorithm, KeyBackend, KeyImporter, KeyUri, PublicKey } from './backend.ts'
+import type { Algorithm, KeyBackend, KeyImporter, KeyUri, PublicKey, SchnorrSigner } from './backend.ts'
 import { nobleSecp256k1 } from './noble-secp256k1.ts'
 import type { KdfParams } from './sealed-file.ts'
 import { createKdfParams } from './sealing.ts'
+import { isSchnorrSigner, taprootTweak } from './taproot.ts'
 
 export interface OpenedForSuite {
-  readonly backend: KeyBackend & Partial<KeyImporter>
+  readonly backend: KeyBackend & Partial<KeyImporter & SchnorrSigner>
   /** Opens the same store again after `close`. Needed where custody says durable. */
   readonly reopen?: () => Promise<KeyBackend>
   /** Secrets that must show nowhere: the store's password, a raw key. */
@@ -23,6 +25,8 @@ export type BackendSkip =
   | 'several-keys'
   /** Ed25519 messages over 4,096 bytes. */
   | 'long-messages'
+  /** No Schnorr signatures for Taproot. */
+  | 'taproot'
 
 /** scrypt costs for tests only; they open nothing unless `allowWeakKdf` is set as well. */
 export function createTestKdf(): KdfParams {
@@ -259,6 +263,41 @@ export function describeBackend(
       })
     }
 
+    if (algorithms.includes('secp256k1') && !skips.includes('taproot')) {
+      it('Taproot: BIP-340 by the tweaked key, under that digest only', async () => {
+        const key = await backend.createKey({ algorithm: 'secp256k1', name: 'wal_1' })
+        const { bytes } = await backend.publicKey(key)
+        const outputKey = taprootOutputKey(bytes)
+        for (let i = 0; i < 8; i++) {
+          const payload = new Uint8Array(randomBytes(32))
+          const before = Uint8Array.from(payload)
+          const signature = await backend.signTaproot?.({ key, payload })
+          expect(signature).toHaveLength(64)
+          expect(Uint8Array.from(payload)).toEqual(before)
+          expect(schnorr.verify(signature as Uint8Array, payload, outputKey)).toBe(true)
+          // Not by the key itself, and not under anything else.
+          expect(schnorr.verify(signature as Uint8Array, payload, bytes.subarray(1))).toBe(false)
+          expect(schnorr.verify(signature as Uint8Array, new Uint8Array(32), outputKey)).toBe(false)
+        }
+      })
+
+      it('Taproot: refuses what is no digest, no key of it, and a key of another curve', async () => {
+        const key = await backend.createKey({ algorithm: 'secp256k1', name: 'wal_1' })
+        const sign = (uri: KeyUri, length = 32) =>
+          codeOf(Promise.resolve(backend.signTaproot?.({ key: uri, payload: new Uint8Array(length) })))
+        for (const length of [0, 31, 33, 64]) expect(await sign(key, length)).toBe('KEYS_PAYLOAD_INVALID')
+        expect(await sign(`${backend.custody.backend}:secp256k1:absent` as KeyUri)).toBe('KEYS_KEY_NOT_FOUND')
+        if (!algorithms.includes('ed25519') || !hasSeveralKeys) return
+        const other = await backend.createKey({ algorithm: 'ed25519', name: 'wal_2' })
+        expect(await sign(other)).toBe('KEYS_ALGORITHM_MISMATCH')
+      })
+    }
+    if (skips.includes('taproot')) {
+      it('Taproot: a backend that cannot says so', () => {
+        expect(isSchnorrSigner(backend)).toBe(false)
+      })
+    }
+
     if (hasSeveralKeys) {
       it('creates 64 keys at once, each its own', async () => {
         const created = await Promise.all(
@@ -314,6 +353,17 @@ function opensslVerifies(
   const prefix = Buffer.from('3036301006072a8648ce3d020106052b8104000a032200', 'hex')
   const key = createPublicKey({ key: Buffer.concat([prefix, bytes]), format: 'der', type: 'spki' })
   return verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature)
+}
+
+/** BIP-341 on points, where the signers work on scalars. @param publicKey 33 bytes. */
+function taprootOutputKey(publicKey: Uint8Array): Uint8Array {
+  const { Point } = secp256k1
+  const internal = publicKey.subarray(1)
+  const even = Point.fromBytes(Uint8Array.of(2, ...internal))
+  return even
+    .add(Point.BASE.multiply(taprootTweak(internal)))
+    .toBytes(true)
+    .slice(1)
 }
 
 function pick<T>(values: readonly T[], index: number): T {

@@ -2,9 +2,11 @@ import type { Hex } from '@countersign/bytes'
 import {
   type Attribution,
   type Credential,
+  checkActive,
   checkAudience,
   checkFreshness,
   checkSignatureCount,
+  isBearerRequest,
   maxLifetimeS,
   ordinaryLifetimeS,
   parseRequestSignatures,
@@ -12,7 +14,10 @@ import {
   type SignedRequest,
   wireError,
 } from '@countersign/wire'
+import { proveBearer } from './bearer.ts'
 import type { NonceMemory } from './nonce-memory.ts'
+import { type PasskeyUse, signatureCheck } from './passkey.ts'
+import type { TokenBuckets } from './token-bucket.ts'
 import { verifyRequest } from './verifier.ts'
 
 /** Who asks, proven. */
@@ -27,11 +32,17 @@ export interface Caller {
   /** In the order of `credentials`; the same nonce never counts twice. */
   readonly nonces: readonly string[]
   readonly attribution: Attribution
+  /** Of those of them that are passkeys. */
+  readonly passkeyUses: readonly PasskeyUse[]
 }
 
 export interface AuthenticationContext {
   readonly audience: string
   readonly nonces: NonceMemory
+  readonly rates: TokenBuckets
+  /** Compares the counters of passkeys with the last ones, and keeps them, durably.
+   * @throws {CountersignError} WIRE_PASSKEY_CLONED */
+  countUses(uses: readonly PasskeyUse[]): Promise<void>
   credential(id: string): Promise<Credential | undefined>
   nowMs(): number
 }
@@ -43,6 +54,7 @@ export async function authenticate(request: SignedRequest, context: Authenticati
   const { caller, takeNonces } = await prove(request, context, 'credential')
   // Only now: an unproven request must not be able to use up somebody's nonce.
   takeNonces()
+  if (caller.passkeyUses.length > 0) await context.countUses(caller.passkeyUses)
   return caller
 }
 
@@ -62,7 +74,8 @@ export async function prove(
   context: AuthenticationContext,
   auth: Route['auth'],
 ): Promise<Proven> {
-  const { parsed, credentials } = await proveSignatures(request, context, auth)
+  if (isBearerRequest(request)) return proveBearer(request, context)
+  const { parsed, credentials, passkeyUses } = await proveSignatures(request, context, auth)
   const [primary] = credentials
   if (primary === undefined) throw new Error('bug: a request without signatures was parsed')
   const caller = {
@@ -72,6 +85,7 @@ export async function prove(
     digest: parsed.digest,
     nonces: parsed.signatures.map(({ nonce }) => nonce),
     attribution: primary.attribution,
+    passkeyUses,
   }
   return {
     caller,
@@ -88,7 +102,8 @@ async function proveSignatures(request: SignedRequest, context: AuthenticationCo
   checkSignatureCount({ auth }, parsed)
   const lifetimeS = maxLifetimeS({ auth })
   checkAudience(parsed.audience, context.audience)
-  const nowS = Math.floor(context.nowMs() / 1000)
+  const nowMs = context.nowMs()
+  const nowS = Math.floor(nowMs / 1000)
   const credentials: Credential[] = []
   for (const signature of parsed.signatures) {
     checkFreshness(signature, { nowS, maxLifetimeS: lifetimeS })
@@ -99,19 +114,18 @@ async function proveSignatures(request: SignedRequest, context: AuthenticationCo
         `No credential ${signature.credentialId} with this algorithm is known here.`,
       )
     }
-    if (credential.status !== 'active') {
-      throw wireError('WIRE_CREDENTIAL_REVOKED', `The credential ${credential.id} was revoked.`)
-    }
+    checkActive(credential, nowMs)
     // A day is for members of a quorum: each nonce is remembered for as long as its signature lives.
     if (credential.role !== 'admin')
       checkFreshness(signature, { nowS, maxLifetimeS: Math.min(lifetimeS, ordinaryLifetimeS) })
     credentials.push(credential)
   }
-  const valid = await Promise.all(
-    parsed.signatures.map((signature, i) =>
-      verifyRequest({ ...keyOf(credentials[i]), base: signature.base, signature: signature.signature }),
-    ),
-  )
+  const checks = parsed.signatures.map((signature, i) => {
+    const credential = credentials[i]
+    if (credential === undefined) throw new Error('bug: a signature without its credential')
+    return signatureCheck(credential, signature)
+  })
+  const valid = await Promise.all(checks.map(({ check }) => verifyRequest(check)))
   // Nothing but a plain yes counts.
   const bad = valid.findIndex((isValid) => isValid !== true)
   if (bad !== -1) {
@@ -120,10 +134,5 @@ async function proveSignatures(request: SignedRequest, context: AuthenticationCo
       `The signature of ${credentials[bad]?.id} does not verify over this request.`,
     )
   }
-  return { parsed, credentials }
-}
-
-function keyOf(credential: Credential | undefined): Pick<Credential, 'algorithm' | 'publicKey'> {
-  if (credential === undefined) throw new Error('bug: a signature without its credential')
-  return { algorithm: credential.algorithm, publicKey: credential.publicKey }
+  return { parsed, credentials, passkeyUses: checks.flatMap(({ use }) => use ?? []) }
 }

@@ -1,63 +1,65 @@
-import { encodeHex, type Hex } from '@countersign/bytes'
+import type { Hex } from '@countersign/bytes'
 import { type PolicyDocument, type PolicyId, parsePolicy, policyHash } from '@countersign/policy'
-import {
-  type Attribution,
-  type Credential,
-  credentialId,
-  type Power,
-  parsePublicKey,
-  type Role,
-  type SignedRequest,
-} from '@countersign/wire'
-import { type Caller, prove } from './authenticate.ts'
+import { type CreateCredentialBody, type Credential, isActive, type SignedRequest } from '@countersign/wire'
+import { type AuthenticationContext, type Caller, type Proven, prove } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
-import type { JournalEntry } from './journal.ts'
 import type { LedgerTx } from './ledger.ts'
+import { assignmentReasons, policyReasons } from './loosening.ts'
+import { activeOf, listOfSubject, newCredential } from './new-credential.ts'
+import { reportingClones, takeUses } from './passkey.ts'
+import { type Change, carryOutOrPropose } from './pending-changes.ts'
 import { activeAdmins, checkQuorum } from './quorum.ts'
-import { answerOf, putAnswer, remembered } from './requests.ts'
+import { answerOf, remembered } from './requests.ts'
 import type { Answer, Signer } from './signer.ts'
 
-/** What a change does to the records, and what the journal and the caller are told of it. */
-interface Change {
-  readonly entry: JournalEntry
-  readonly status: number
-  readonly body: object
+/** What a change would do, over the records of one commit. */
+export type Apply = (tx: LedgerTx, caller: Caller) => Promise<Change>
+
+/** A request that has just come, or one that has waited and whose time it is. */
+export type Asked = SignedRequest | { carry(apply: Apply): Promise<Answer> }
+
+/** Whose signatures a change takes. */
+export interface Authority {
+  prove(request: SignedRequest, context: AuthenticationContext): Promise<Proven>
+  /** In the commit. @throws {CountersignError} */
+  check(tx: LedgerTx, caller: Caller): Promise<unknown>
+}
+
+const adminQuorum: Authority = {
+  prove: (request, context) => prove(request, context, 'quorum'),
+  check: checkQuorum,
 }
 
 /**
- * Every change to who may ask, what is permitted, and which policy holds takes this way: admin quorum, one commit
- * with its journal entry. There is no other.
+ * Every change to who may ask, what is permitted, and which policy holds takes this way: admin quorum (or, for one's
+ * own key, both keys), one commit with its journal entry. There is no other. What loosens waits for the delay first.
  * @throws {CountersignError} */
-async function change(
+export async function change(
   signer: Signer,
-  request: SignedRequest,
-  apply: (tx: LedgerTx, caller: Caller) => Promise<Change>,
+  asked: Asked,
+  apply: Apply,
+  authority: Authority = adminQuorum,
 ): Promise<Answer> {
-  const { caller, takeNonces } = await prove(request, signer.authentication, 'quorum')
-  const answer = await signer.ledger.submit(async (tx) => {
+  if ('carry' in asked) return asked.carry(apply)
+  const request = asked
+  const { caller, takeNonces } = await authority.prove(request, signer.authentication)
+  const job = async (tx: LedgerTx) => {
     const known = await remembered(tx, caller)
     // A request that was sent too early leaves its signers' nonces to the one that all have signed.
-    if (known === undefined) await checkQuorum(tx, caller)
+    if (known === undefined) await authority.check(tx, caller)
     takeNonces()
+    await takeUses(tx, caller.passkeyUses)
     if (known !== undefined) return known
-    const { entry, status, body } = await apply(tx, caller)
-    const { index } = tx.append({
-      ...entry,
-      requestId: caller.requestId,
-      requestDigest: caller.digest,
-      credentials: caller.credentials.map(({ id }) => id),
-      attribution: caller.attribution,
-    })
-    const stored = { status, body, receipt: true }
-    putAnswer(tx, { caller, wallet: null, index, answer: stored })
-    return { ...stored, index }
-  })
+    return carryOutOrPropose(tx, { caller, request, change: await apply(tx, caller) })
+  }
+  const answer = await reportingClones(signer.ledger, () => signer.ledger.submit(job))
+  if (answer.status === 202) signer.due.expect(Date.parse((answer.body as { dueAt: string }).dueAt))
   return answerOf(signer, answer)
 }
 
 export function putPolicy(
   signer: Signer,
-  request: SignedRequest,
+  request: Asked,
   { id, policy, expected }: { id: string; policy: unknown; expected: Hex | null },
 ): Promise<Answer> {
   return change(signer, request, async (tx) => {
@@ -74,18 +76,19 @@ export function putPolicy(
     const hash = policyHash(policy as PolicyDocument)
     const version = (before?.version ?? 0) + 1
     const appliedAt = new Date(tx.nowMs).toISOString()
-    tx.put('policy', id, { id: parsed.id, hash, version, document: policy, appliedAt })
     return {
       entry: { type: 'policy', policy: id, hash, version, document: policy },
       status: 200,
       body: { id, hash, version, appliedAt },
+      loosens: policyReasons(signer.policies, before, parsed),
+      write: () => tx.put('policy', id, { id: parsed.id, hash, version, document: policy, appliedAt }),
     }
   })
 }
 
 export function putWalletPolicy(
   signer: Signer,
-  request: SignedRequest,
+  request: Asked,
   { walletId, policy, expected }: { walletId: string; policy: string | null; expected: string | null },
 ): Promise<Answer> {
   return change(signer, request, async (tx) => {
@@ -93,92 +96,95 @@ export function putWalletPolicy(
     if (wallet === undefined) throw signerError('SIGNER_WALLET_UNKNOWN', `No wallet has the id ${walletId}.`)
     checkExpected(wallet.policy, expected, `policy of wallet ${walletId}`)
     const hash = await hashOf(tx, policy)
-    tx.put('wallet', walletId, { ...wallet, policy: policy as PolicyId | null })
+    const assignment = { before: wallet.policy, after: policy, none: 'permits nothing' } as const
     return {
       entry: { type: 'wallet-policy', wallet: walletId, policy, hash, before: wallet.policy },
       status: 200,
       body: { walletId, policy, hash },
+      loosens: await assignmentReasons(tx, signer.policies, assignment),
+      write: () => tx.put('wallet', walletId, { ...wallet, policy: policy as PolicyId | null }),
     }
   })
 }
 
 export function putOrganisationPolicy(
   signer: Signer,
-  request: SignedRequest,
+  request: Asked,
   { policy, expected }: { policy: string | null; expected: string | null },
 ): Promise<Answer> {
   return change(signer, request, async (tx, caller) => {
     const organisation = await checkQuorum(tx, caller)
     checkExpected(organisation.policy, expected, 'organisation’s policy')
     const hash = await hashOf(tx, policy)
-    tx.put('organisation', 'organisation', { ...organisation, policy: policy as PolicyId | null })
+    const assignment = { before: organisation.policy, after: policy, none: 'does not apply' } as const
     return {
       entry: { type: 'organisation-policy', policy, hash, before: organisation.policy },
       status: 200,
       body: { policy, hash },
+      loosens: await assignmentReasons(tx, signer.policies, assignment),
+      write: () =>
+        tx.put('organisation', 'organisation', { ...organisation, policy: policy as PolicyId | null }),
     }
   })
 }
 
-export interface NewCredential {
-  readonly algorithm: Credential['algorithm']
-  readonly publicKey: Hex
-  readonly role: Role
-  readonly name: string
-  readonly powers?: readonly Power[]
-  readonly attribution?: Attribution
-}
-
-export function addCredential(
+export async function addCredential(
   signer: Signer,
-  request: SignedRequest,
-  wanted: NewCredential,
+  request: Asked,
+  wanted: CreateCredentialBody,
 ): Promise<Answer> {
-  const publicKey = parsePublicKey(wanted.algorithm, wanted.publicKey)
+  const { audience } = signer.journal
+  // Outside of the commit: the cryptography of a registration must not hold up everybody else's.
+  const { credential, use } = newCredential(wanted, { audience, nowMs: signer.ledger.nowMs() })
   return change(signer, request, async (tx) => {
-    const credential = credentialOf(wanted, publicKey, tx.nowMs)
     if ((await tx.get('credential', credential.id)) !== undefined) {
       throw signerError(
         'SIGNER_CREDENTIAL_EXISTS',
         `This public key is the credential ${credential.id} already.`,
       )
     }
-    tx.put('credential', credential.id, credential)
-    return { entry: { type: 'credential', change: 'added', credential }, status: 201, body: credential }
+    if (credential.walletPolicy !== undefined) await hashOf(tx, credential.walletPolicy)
+    const added: Credential = { ...credential, createdAt: new Date(tx.nowMs).toISOString() }
+    return {
+      entry: { type: 'credential', change: 'added', credential: added },
+      status: 201,
+      body: added,
+      loosens: [{ why: `one more ${added.role} may ask` }],
+      write: () => {
+        tx.put('credential', added.id, added)
+        if (use !== undefined) tx.put('passkey-use', added.id, use)
+      },
+    }
   })
 }
 
-export function credentialOf(wanted: NewCredential, publicKey: Uint8Array, nowMs: number): Credential {
-  return {
-    id: credentialId(wanted.algorithm, publicKey),
-    algorithm: wanted.algorithm,
-    publicKey: encodeHex(publicKey),
-    role: wanted.role,
-    name: wanted.name,
-    powers: wanted.powers ?? [],
-    attribution: wanted.attribution ?? {},
-    status: 'active',
-    createdAt: new Date(nowMs).toISOString(),
-  }
-}
-
-export function revokeCredential(signer: Signer, request: SignedRequest, id: string): Promise<Answer> {
+/** With it goes every other key of its subject: what a thief has rotated to is no other identity. */
+export function revokeCredential(signer: Signer, request: Asked, id: string): Promise<Answer> {
   return change(signer, request, async (tx, caller) => {
     const credential = await tx.get('credential', id)
     if (credential === undefined)
       throw signerError('SIGNER_CREDENTIAL_UNKNOWN', `No credential has the id ${id}.`)
     const { quorum } = await checkQuorum(tx, caller)
-    const isActiveAdmin = credential.role === 'admin' && credential.status === 'active'
+    const family = await listOfSubject(tx, credential)
+    const active = activeOf(family, tx.nowMs)
+    const isActiveAdmin = active.some(({ role }) => role === 'admin')
     if (isActiveAdmin && (await activeAdmins(tx)) - 1 < quorum) {
       throw signerError(
         'SIGNER_QUORUM_LOST',
         `Without ${id} fewer than ${quorum} admins would be active, and nothing could be changed any more.`,
       )
     }
+    for (const one of active) tx.put('credential', one.id, { ...one, status: 'revoked' })
     const revoked: Credential = { ...credential, status: 'revoked' }
-    tx.put('credential', id, revoked)
+    if (!isActive(credential, tx.nowMs)) tx.put('credential', id, revoked)
+    const others = active.map((one) => one.id).filter((one) => one !== id)
     return {
-      entry: { type: 'credential', change: 'revoked', credential: revoked },
+      entry: {
+        type: 'credential',
+        change: 'revoked',
+        credential: revoked,
+        ...(others.length === 0 ? {} : { others }),
+      },
       status: 200,
       body: revoked,
     }
@@ -186,14 +192,15 @@ export function revokeCredential(signer: Signer, request: SignedRequest, id: str
 }
 
 /** Of the policy as it stands in this commit: its id alone does not say what the change put in force. */
-async function hashOf(tx: LedgerTx, policy: string | null): Promise<Hex | null> {
+export async function hashOf(tx: LedgerTx, policy: string | null): Promise<Hex | null> {
   if (policy === null) return null
   const found = await tx.get('policy', policy)
   if (found === undefined) throw signerError('SIGNER_POLICY_UNKNOWN', `No policy has the id ${policy}.`)
   return found.hash
 }
 
-function checkExpected(now: string | null, expected: string | null, what: string): void {
+/** @throws {CountersignError} SIGNER_CHANGE_CONFLICT */
+export function checkExpected(now: string | null, expected: string | null, what: string): void {
   if (now === expected) return
   throw signerError(
     'SIGNER_CHANGE_CONFLICT',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isCountersignError, parseJson } from '@countersign/bytes'
-import { credentialAlgorithms } from '@countersign/wire'
+import { credentialAlgorithms, delayForm, parseDelay } from '@countersign/wire'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { signerError } from './catalogue.ts'
@@ -50,6 +50,13 @@ export const SignerConfigSchema = Type.Object(
       maximum: adminsMax,
       description: 'How many admins must sign a change.',
     }),
+    looseningDelay: Type.Optional(
+      Type.String({
+        pattern: delayForm.source,
+        description:
+          'How long changes wait that loosen, for example 24h, up to 90d; read by init only. 0s: not at all.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -91,6 +98,7 @@ export function parseSignerConfig(value: unknown, env: NodeJS.ProcessEnv, base: 
       `quorum is ${value.quorum}, but there are ${value.admins.length} admins.`,
     )
   }
+  delayOf(value)
   const directory = env.WALLET_ENGINE_DATA_DIR ?? value.dataDir
   if (directory === undefined) {
     throw signerError('SIGNER_CONFIG_INVALID', 'dataDir is missing, and WALLET_ENGINE_DATA_DIR is not set.')
@@ -101,4 +109,11 @@ export function parseSignerConfig(value: unknown, env: NodeJS.ProcessEnv, base: 
     dataDir,
     socket: value.socket === undefined ? resolve(dataDir, 'run/signer.sock') : resolve(base, value.socket),
   }
+}
+
+/** Milliseconds. @throws {CountersignError} SIGNER_CONFIG_INVALID */
+export function delayOf({ looseningDelay = '0s' }: Pick<SignerConfigFile, 'looseningDelay'>): number {
+  const delayMs = parseDelay(looseningDelay)
+  if (delayMs !== undefined) return delayMs
+  throw signerError('SIGNER_CONFIG_INVALID', `looseningDelay is ${looseningDelay}; it is at most 90d.`)
 }

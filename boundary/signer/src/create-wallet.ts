@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { encodeHex } from '@countersign/bytes'
 import type { PolicyId } from '@countersign/policy'
-import { type SignedRequest, wireError } from '@countersign/wire'
+import { isActive, type SignedRequest, wireError } from '@countersign/wire'
 import { addressOf } from './address.ts'
 import { authenticate, type Caller } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
@@ -38,8 +38,8 @@ export async function createWallet(
   const answer = await signer.ledger.submit(async (tx) => {
     const meanwhile = await remembered(tx, caller)
     if (meanwhile !== undefined) return meanwhile
-    await checkMayCreate(tx, caller, wanted)
-    const record: WalletRecord = { ...wallet, createdAt: new Date(tx.nowMs).toISOString() }
+    const policy = await checkMayCreate(tx, caller, wanted)
+    const record: WalletRecord = { ...wallet, policy, createdAt: new Date(tx.nowMs).toISOString() }
     await checkKeyIsNew(tx, record)
     tx.put('wallet', record.id, record)
     tx.put('wallet-of-key', record.publicKey, { wallet: record.id })
@@ -63,19 +63,23 @@ export async function createWallet(
   return answerOf(signer, answer)
 }
 
-async function checkMayCreate(tx: LedgerTx, caller: Caller, wanted: NewWallet): Promise<void> {
+/** @returns the new wallet's policy: the one that is asked for, or that the credential's wallets have. */
+async function checkMayCreate(tx: LedgerTx, caller: Caller, wanted: NewWallet): Promise<PolicyId | null> {
   const credential = await tx.get('credential', caller.primary.id)
   const may =
-    credential?.status === 'active' &&
+    credential !== undefined &&
+    isActive(credential, tx.nowMs) &&
     (credential.role === 'admin' || credential.powers.includes('create-wallet'))
   if (!may) {
     throw wireError('WIRE_NOT_PERMITTED', `The credential ${caller.primary.id} may not create wallets.`, {
       fix: 'Ask an admin, or add a credential with the power create-wallet.',
     })
   }
-  if (wanted.policy !== undefined && (await tx.get('policy', wanted.policy)) === undefined) {
-    throw signerError('SIGNER_POLICY_UNKNOWN', `No policy has the id ${wanted.policy}.`)
+  const policy = wanted.policy ?? credential.walletPolicy ?? null
+  if (policy !== null && (await tx.get('policy', policy)) === undefined) {
+    throw signerError('SIGNER_POLICY_UNKNOWN', `No policy has the id ${policy}.`)
   }
+  return policy as PolicyId | null
 }
 
 /** A backend with a fixed key (env) would otherwise give one key a second wallet, with budgets of its own. */
@@ -87,7 +91,10 @@ async function checkKeyIsNew(tx: LedgerTx, { publicKey }: { publicKey: string })
 
 const walletIdBytes = 12
 
-async function makeKey(signer: Signer, wanted: NewWallet): Promise<Omit<WalletRecord, 'createdAt'>> {
+async function makeKey(
+  signer: Signer,
+  wanted: NewWallet,
+): Promise<Omit<WalletRecord, 'createdAt' | 'policy'>> {
   const id = `wal_${randomBytes(walletIdBytes).toString('hex')}`
   const algorithm = wanted.type === 'EVM' ? 'secp256k1' : 'ed25519'
   const key = await signer.backend.createKey({ algorithm, name: id })
@@ -100,7 +107,6 @@ async function makeKey(signer: Signer, wanted: NewWallet): Promise<Omit<WalletRe
     publicKey: encodeHex(publicKey.bytes),
     address: addressOf(publicKey),
     name: wanted.name ?? null,
-    policy: (wanted.policy ?? null) as PolicyId | null,
     backend: signer.backend.custody.backend,
   }
 }

@@ -1,7 +1,8 @@
 import { describeExposure, type Exposure, exposureOf } from '@countersign/policy'
-import type { Credential, SignedRequest } from '@countersign/wire'
+import { type Credential, formatDelay, isActive, type SignedRequest, subjectOf } from '@countersign/wire'
 import { authenticate } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
+import { changesStatement } from './custody-changes.ts'
 import { layersOf, type PolicyLayer } from './policies.ts'
 import { credentialsMax } from './quorum.ts'
 import type { WalletRecord } from './records.ts'
@@ -29,9 +30,11 @@ async function custodyStatement(signer: Signer, wallet: WalletRecord): Promise<o
   const { custody } = signer.backend
   const organisation = await signer.ledger.get('organisation', 'organisation')
   const rows = await signer.ledger.range('credential', '', '\uffff', credentialsMax)
-  const active = rows.map(({ value }) => value).filter(({ status }) => status === 'active')
+  const nowMs = signer.ledger.nowMs()
+  const active = rows.map(({ value }) => value).filter((credential) => isActive(credential, nowMs))
   const admins = active.filter(({ role }) => role === 'admin')
   const askers = active.filter(({ role }) => role !== 'admin')
+  const bearers = active.filter(({ bearer }) => bearer === true)
   const layers = await layersOf(signer.ledger, signer.policies, wallet.id)
   return {
     version: 1,
@@ -51,33 +54,28 @@ async function custodyStatement(signer: Signer, wallet: WalletRecord): Promise<o
     policies: layers.map(({ layer, policy }) => ({ layer, policy: policy?.id ?? null })),
     enforcedAt: 'Policy, spending windows and journal are in the signer’s process, which holds the key.',
     quorum: { needed: organisation?.quorum ?? null, admins: admins.map(({ id, name }) => ({ id, name })) },
+    ...(await changesStatement(signer.ledger, wallet, layers)),
     ifOwned: [
-      ...rootsOfTrust(custody.statement, organisation?.quorum ?? 0, admins),
-      {
-        what: 'engine: its database, its API, every request that passes through it; without any credential',
-        canMove: [
-          'Nothing: the signer signs only what a credential has signed. It can refuse, delay, and choose nonce, gas and prices within the caller’s and the policy’s fee bounds for requests that leave them open.',
-        ],
-      },
+      ...rootsOfTrust(
+        custody.statement,
+        organisation?.quorum ?? 0,
+        admins,
+        organisation?.looseningDelayMs ?? 0,
+      ),
+      engineItself(bearers, layers, wallet.id),
       engineUser(signer.sharesUserWithEngine),
       // Below the quorum an admin is an asker like others: a rule that names nobody is for admins too.
       ...exposuresTo((organisation?.quorum ?? 0) > 1 ? active : askers, layers, wallet.id),
       {
         what: 'engine and every agent’s credential together',
-        ...figures(
-          exposureOf(
-            layers,
-            wallet.id,
-            askers.map(({ id }) => id),
-          ),
-        ),
+        ...figures(exposureOf(layers, wallet.id, askers.map(subjectOf))),
       },
     ],
     exit: 'This version has no key export through the API: the owner leaves by having the policy permit a transfer of everything to another address, signed in here by the admin quorum’s policy change.',
   }
 }
 
-function rootsOfTrust(keyStatement: string, quorum: number, admins: readonly Credential[]) {
+function rootsOfTrust(keyStatement: string, quorum: number, admins: readonly Credential[], delayMs: number) {
   return [
     {
       what: 'signer process, its user, or root on its machine',
@@ -86,10 +84,39 @@ function rootsOfTrust(keyStatement: string, quorum: number, admins: readonly Cre
     {
       what: `${quorum} of the ${admins.length} admin credentials`,
       canMove: [
-        'Everything, by changing the policy; each change is in the journal. They cannot read the key through the signer.',
+        delayMs === 0
+          ? 'Everything, by changing the policy, at once; each change is in the journal. They cannot read the key through the signer.'
+          : `Everything, by changing the policy, ${formatDelay(delayMs)} after they have asked for it, where no other admin vetoes it or freezes the signer until then; they can revoke the other admins at once. Each step is in the journal. They cannot read the key through the signer.`,
       ],
     },
   ]
+}
+
+/**
+ * API keys pass through the engine as they are, so whoever owns it has them: they count as the engine's own, also with
+ * the rules that do not grant to `bearer`, so that the figure can only be too high.
+ */
+function engineItself(bearers: readonly Credential[], layers: readonly PolicyLayer[], walletId: string) {
+  const what = 'engine: its database, its API, every request that passes through it'
+  const always =
+    'It can refuse, delay, and choose nonce, gas and prices within the caller’s and the policy’s fee bounds for requests that leave them open.'
+  if (bearers.length === 0) {
+    return {
+      what: `${what}; without any credential`,
+      canMove: [`Nothing: the signer signs only what a credential has signed. ${always}`],
+    }
+  }
+  const names = bearers.map(({ id, name }) => `${name} (${id})`).join(', ')
+  const { canMove, ...figure } = figures(exposureOf(layers, walletId, bearers.map(subjectOf)))
+  return {
+    what: `${what}; with the API keys that it sees: ${names}`,
+    bearerCredentials: bearers.map(({ id, name }) => ({ id, name })),
+    ...figure,
+    canMove: [
+      `Whoever sees an API key has it, and the engine sees every one in use: it can replay a request with one under another request id, or make up its own. ${always}`,
+      ...canMove,
+    ],
+  }
 }
 
 /** What the operating system adds to, or takes from, the line above. */
@@ -116,11 +143,14 @@ function exposuresTo(credentials: readonly Credential[], layers: readonly Policy
     .flatMap(({ policy }) => policy?.rules ?? [])
     .flatMap((rule) => (rule.credentials === undefined ? [] : [rule.credentials]))
   const known = new Map<string, ReturnType<typeof figures>>()
-  return credentials.map(({ id, name, role }) => {
-    const named = naming.map((ids) => (ids.has(id) ? '1' : '0')).join('')
-    const exposure = known.get(named) ?? figures(exposureOf(layers, walletId, [id]))
+  return credentials.map((credential) => {
+    const { id, name, role, bearer } = credential
+    const subject = subjectOf(credential)
+    const named = naming.map((ids) => (ids.has(subject) ? '1' : '0')).join('')
+    const exposure = known.get(named) ?? figures(exposureOf(layers, walletId, [subject]))
     known.set(named, exposure)
-    return { what: `credential ${name} (${id})${role === 'admin' ? ', an admin alone' : ''}`, ...exposure }
+    const kind = role === 'admin' ? ', an admin alone' : bearer === true ? ', an API key' : ''
+    return { what: `credential ${name} (${id})${kind}`, ...exposure }
   })
 }
 

@@ -1,25 +1,25 @@
 import { type Json, parseJson } from '@countersign/bytes'
 import type { Operation } from '@countersign/intent'
 import {
+  checkBearerMay,
   type ForwardedRequest,
+  type FreezeBody,
+  isBearerRequest,
   matchRoute,
   parseBody,
   parseQuery,
+  type RotateCredentialBody,
   type RouteMatch,
+  type VetoChangeBody,
   wireError,
 } from '@countersign/wire'
 import { prove } from './authenticate.ts'
-import {
-  addCredential,
-  type NewCredential,
-  putOrganisationPolicy,
-  putPolicy,
-  putWalletPolicy,
-  revokeCredential,
-} from './change.ts'
+import { answerChange } from './change-routes.ts'
 import { createWallet, type NewWallet } from './create-wallet.ts'
 import { readCustody } from './custody.ts'
+import { freeze } from './freeze.ts'
 import type { SignBody } from './payload.ts'
+import { vetoChange } from './pending-changes.ts'
 import {
   readConsistency,
   readCredentials,
@@ -31,6 +31,16 @@ import {
   readSignedCheckpoint,
   readWallet,
 } from './read.ts'
+import {
+  readBook,
+  readBooks,
+  readChange,
+  readChanges,
+  readOrganisation,
+  readWalletGroup,
+  readWalletGroups,
+} from './read-changes.ts'
+import { rotateCredential } from './rotate.ts'
 import { sign } from './sign.ts'
 import type { Answer, Signer } from './signer.ts'
 
@@ -47,8 +57,14 @@ const unprovenCharsMax = 32_768
 export async function answerForwarded(signer: Signer, forwarded: ForwardedRequest): Promise<Answer> {
   const { request } = forwarded
   const match = matchRoute(request.method, request.path)
+  // Before anything of the body is read; `proveBearer` asks again.
+  if (isBearerRequest(request)) checkBearerMay(match.route.operation)
   if (request.body.length > unprovenCharsMax) await prove(request, signer.authentication, match.route.auth)
   const body = bodyOf(match, request.body)
+  // Nobody who asks after a change was due may meet the rules of before.
+  await signer.due.settle()
+  const changed = answerChange(signer, request, match, body)
+  if (changed !== undefined) return changed
   const { params, query } = match
   const param = (name: string) => params[name] as string
   const signAs = (operation: Operation) =>
@@ -67,22 +83,29 @@ export async function answerForwarded(signer: Signer, forwarded: ForwardedReques
       return signAs('sign-raw')
     case 'createWallet':
       return createWallet(signer, request, body as unknown as NewWallet)
-    case 'putPolicy':
-      return putPolicy(signer, request, {
-        id: param('policyId'),
-        ...(body as unknown as { policy: unknown; expected: `0x${string}` | null }),
+    case 'rotateCredential':
+      return rotateCredential(signer, request, {
+        id: param('credentialId'),
+        body: body as unknown as RotateCredentialBody,
       })
-    case 'setWalletPolicy':
-      return putWalletPolicy(signer, request, {
-        walletId: param('walletId'),
-        ...(body as unknown as PolicyAssignment),
-      })
-    case 'setOrganisationPolicy':
-      return putOrganisationPolicy(signer, request, body as unknown as PolicyAssignment)
-    case 'createCredential':
-      return addCredential(signer, request, body as unknown as NewCredential)
-    case 'revokeCredential':
-      return revokeCredential(signer, request, param('credentialId'))
+    case 'vetoChange':
+      return vetoChange(signer, request, { id: param('changeId'), ...(body as VetoChangeBody) })
+    case 'freeze':
+      return freeze(signer, request, body as unknown as FreezeBody)
+    case 'getOrganisation':
+      return readOrganisation(signer, request)
+    case 'listChanges':
+      return readChanges(signer, request, { ...pageOf(query), state: query.state })
+    case 'getChange':
+      return readChange(signer, request, param('changeId'))
+    case 'listBooks':
+      return readBooks(signer, request, pageOf(query))
+    case 'getBook':
+      return readBook(signer, request, param('bookId'))
+    case 'listWalletGroups':
+      return readWalletGroups(signer, request, pageOf(query))
+    case 'getWalletGroup':
+      return readWalletGroup(signer, request, param('groupId'))
     case 'getWallet':
       return readWallet(signer, request, param('walletId'))
     case 'listCredentials':
@@ -112,11 +135,6 @@ export async function answerForwarded(signer: Signer, forwarded: ForwardedReques
         `The signer does not answer ${request.method} ${request.path}; the engine does.`,
       )
   }
-}
-
-interface PolicyAssignment {
-  readonly policy: string | null
-  readonly expected: string | null
 }
 
 export interface Page {

@@ -88,7 +88,7 @@ afterAll(async () => {
 describe('a wallet’s key file', () => {
   const signMessage = async (name: string) => {
     const path = `/v1/wallets/${wallets.get(name)}/sign-message`
-    const forwarded = await test.signed('POST', path, { message: name }, { by: test.agent })
+    const forwarded = await test.signed('POST', path, { message: `signed by ${name}` }, { by: test.agent })
     return answerForwarded(test.signer, forwarded).catch(errorAnswer)
   }
 

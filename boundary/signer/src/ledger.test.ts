@@ -19,10 +19,14 @@ function watched() {
   const state = { commits: 0, failing: undefined as Error | undefined }
   const wrap = (store: Store): Store => ({
     ...store,
-    async commit(batch: StoreBatch) {
-      if (state.failing !== undefined) throw state.failing
+    async write(batch: StoreBatch) {
+      if (state.failing !== undefined && !(state.failing instanceof CommitInDoubt)) throw state.failing
       state.commits++
-      await store.commit(batch)
+      await store.write(batch)
+    },
+    async flush() {
+      if (state.failing instanceof CommitInDoubt) throw state.failing
+      await store.flush()
     },
   })
   return { state, wrap }
@@ -103,9 +107,8 @@ describe('the ledger', () => {
     let isSlow = false
     const test = await openTestLedger((store) => ({
       ...store,
-      async commit(batch: StoreBatch) {
-        await store.commit(batch)
-        // As the store does it: written, and visible to reads, before the disk confirms it.
+      async flush() {
+        // Written, and visible to reads, before the disk confirms it.
         if (isSlow)
           await new Promise<void>((resolve) => {
             release = resolve
@@ -143,6 +146,143 @@ describe('the ledger', () => {
       code: 'SIGNER_STORE_FAILED',
     })
     expect(test.impossible).toHaveLength(1)
+    await test.close()
+  })
+
+  /** A ledger whose flushes end when, and how, the test says. */
+  async function openSlowLedger() {
+    const flushes: { done(): void; fail(error: Error): void }[] = []
+    let isSlow = false
+    const test = await openTestLedger((store) => ({
+      ...store,
+      async flush() {
+        await store.flush()
+        if (isSlow) await new Promise<void>((done, fail) => flushes.push({ done, fail }))
+      },
+    }))
+    await test.ledger.submit(async (tx) => tx.append({ type: 'policy', i: 0 }))
+    isSlow = true
+    const append = (i: number) => test.ledger.submit(async (tx) => tx.append({ type: 'policy', i }))
+    const isWritten = (size: number) => expect.poll(async () => (await test.store.head())?.size).toBe(size)
+    return { ...test, flushes, append, isWritten }
+  }
+
+  it('decides the next batch while one waits for the disk, and acknowledges neither before its own flush', async () => {
+    const test = await openSlowLedger()
+    const acknowledged: number[] = []
+    const submit = (i: number) => test.append(i).then(({ index }) => acknowledged.push(index))
+    const first = submit(1)
+    await test.isWritten(2)
+    const second = submit(2)
+    await test.isWritten(3)
+    // Asked for the present state without writing: that is not durable either.
+    const asked = test.ledger.submit(async (tx) => tx.openPermit('none')).then(() => acknowledged.push(99))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(acknowledged).toEqual([])
+    expect(test.journal.size()).toBe(1)
+    expect(test.flushes).toHaveLength(1)
+    test.flushes[0]?.done()
+    await first
+    expect(acknowledged).toEqual([1])
+    expect(test.journal.size()).toBe(2)
+    await expect.poll(() => test.flushes.length).toBe(2)
+    test.flushes[1]?.done()
+    await Promise.all([second, asked])
+    expect(acknowledged).toEqual([1, 2, 99])
+    expect(test.journal.size()).toBe(3)
+    await test.close()
+  })
+
+  it('fails everything that was built on a commit which the disk did not confirm, and halts', async () => {
+    const test = await openSlowLedger()
+    const results = [test.append(1)]
+    await test.isWritten(2)
+    results.push(test.append(2))
+    await test.isWritten(3)
+    test.flushes[0]?.fail(new CommitInDoubt('EIO: i/o error, fdatasync'))
+    for (const result of results) await expect(result).rejects.toMatchObject({ code: 'SIGNER_STORE_FAILED' })
+    // A later flush that succeeds says nothing about what the failed one has lost.
+    await expect(test.append(3)).rejects.toMatchObject({ code: 'SIGNER_STORE_FAILED' })
+    expect(test.flushes).toHaveLength(1)
+    expect(test.impossible).toHaveLength(1)
+    expect(test.journal.size()).toBe(1)
+    await test.close()
+  })
+
+  it('refuses a batch that cannot be written, and not the one before it that waits for the disk', async () => {
+    let failing = false
+    let release: () => void = () => undefined
+    const test = await openTestLedger((store) => ({
+      ...store,
+      async write(batch: StoreBatch) {
+        if (failing) throw new Error('disk full')
+        await store.write(batch)
+      },
+      flush: () =>
+        new Promise<void>((done) => {
+          release = done
+        }),
+    }))
+    const append = (i: number) => test.ledger.submit(async (tx) => tx.append({ type: 'policy', i }))
+    const first = append(1)
+    await expect.poll(async () => (await test.store.head())?.size).toBe(1)
+    failing = true
+    await expect(append(2)).rejects.toMatchObject({ code: 'SIGNER_STORE_FAILED' })
+    failing = false
+    const third = append(3)
+    await expect.poll(async () => (await test.store.head())?.size).toBe(2)
+    release()
+    expect((await first).index).toBe(0)
+    await expect.poll(() => test.journal.size()).toBe(1)
+    release()
+    expect((await third).index).toBe(1)
+    expect(test.impossible).toEqual([])
+    await test.close()
+  })
+
+  it('keeps the mark of the oldest open permit exact, whatever order permits are settled in', async () => {
+    const test = await openTestLedger()
+    const open = (key: string) =>
+      test.ledger.submit(async (tx) => {
+        const { index } = tx.append({ type: 'permit', key })
+        const facts = { digest: '0x', nonce: key, credential: 'c', subject: 'c', wallet: 'w' } as const
+        tx.open(key, { ...facts, requestId: key, index, booked: [] })
+      })
+    const settle = (key: string) =>
+      test.ledger.submit(async (tx) => {
+        tx.append({ type: 'signed', key })
+        tx.settle(key)
+      })
+    const mark = async () => (await test.store.head())?.openFrom
+    await open('a')
+    await open('b')
+    await open('c')
+    expect(await mark()).toBe(0)
+    await settle('a')
+    expect(await mark()).toBe(1)
+    // The same request again: its permit is now the youngest.
+    await open('a')
+    await settle('b')
+    expect(await mark()).toBe(2)
+    await Promise.all([settle('c'), open('d')])
+    expect(await mark()).toBe(4)
+    await Promise.all([settle('a'), settle('d')])
+    expect(await mark()).toBe(test.journal.size())
+    const thrown = test.ledger.submit(async (tx) => {
+      tx.open('e', {
+        digest: '0x',
+        nonce: 'e',
+        credential: 'c',
+        subject: 'c',
+        requestId: 'e',
+        wallet: 'w',
+        index: 0,
+        booked: [],
+      })
+      throw new Error('changed its mind')
+    })
+    await expect(thrown).rejects.toThrow('changed its mind')
+    expect(await test.ledger.openPermit('e')).toBeUndefined()
     await test.close()
   })
 

@@ -1,9 +1,9 @@
-import { CountersignError, encodeUtf8 } from '@countersign/bytes'
-import { leafHash } from '@countersign/wire'
+import { CountersignError } from '@countersign/bytes'
+import type { Receipt } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import type { Clock } from './clock.ts'
-import type { Journal, JournalEntry, JournalFrontier } from './journal.ts'
-import type { RecordKind, RecordSeal, Records } from './records.ts'
+import type { GrownJournal, Journal, JournalEntry, JournalLeaf, JournalState } from './journal.ts'
+import type { OpenPermit, RecordKind, RecordSeal, Records } from './records.ts'
 import { CommitInDoubt, type Store, type StoredRecord, StoreMoved } from './store.ts'
 
 /** Requests that share one commit. */
@@ -12,6 +12,10 @@ const jobsQueuedMax = 4_096
 const cachedRecordsMax = 50_000
 const prunedPerBatchMax = 256
 const pruneEveryMs = 1_000
+/** Turns of the event loop that a batch waits for more jobs, for as long as they come: a commit has its own price. */
+const turnsAwaited = 3
+/** Batches that are written and wait for the disk. */
+const unflushedMax = 16
 
 /** What one job sees: the state after all jobs before it, though none of them may be durable yet. */
 export interface LedgerTx {
@@ -26,8 +30,20 @@ export interface LedgerTx {
   ): Promise<{ key: string; value: Records[K] }[]>
   put<K extends RecordKind>(kind: K, key: string, value: Records[K], expiresMs?: number): void
   delete(kind: RecordKind, key: string): void
-  /** @returns the entry's index, final once the job's promise resolves. */
-  append(entry: JournalEntry): { index: number; leaf: string }
+  append(entry: JournalEntry): Appended
+  /** The permit of a request that is being worked on. */
+  openPermit(key: string): OpenPermit | undefined
+  /** Of the permit that was just appended. In memory only: after a restart the journal tells which are open. */
+  open(key: string, permit: OpenPermit): void
+  /** With the permit's outcome. */
+  settle(key: string): void
+}
+
+export interface Appended {
+  /** Final once the job's promise resolves. */
+  readonly index: number
+  /** Only once the job's promise has resolved. */
+  receipt(): Receipt
 }
 
 export interface Ledger {
@@ -44,6 +60,8 @@ export interface Ledger {
     to: string,
     limit: number,
   ): Promise<{ key: string; value: Records[K] }[]>
+  /** The permit of a request that is being worked on, once it is durable. */
+  openPermit(key: string): Promise<OpenPermit | undefined>
   nowMs(): number
   /** Resolves when nothing is in flight; later submits are refused. */
   close(): Promise<void>
@@ -54,8 +72,14 @@ interface LedgerOptions {
   readonly seal: RecordSeal
   readonly journal: Journal
   readonly clock: Clock
-  /** Digest of the set of all records, as checked at start. */
-  readonly setDigest: Uint8Array
+  /** As checked at start. */
+  readonly start: {
+    readonly journal: JournalState
+    /** Digest of the set of all records. */
+    readonly setDigest: Uint8Array
+    /** Permits without an outcome, oldest first. */
+    readonly open: ReadonlyMap<string, OpenPermit>
+  }
   /** Called with what must never happen; the signer halts. */
   readonly onImpossible: (error: unknown) => void
   /** Tests: called before and after each commit. */
@@ -81,31 +105,39 @@ interface QueuedJob {
   readonly reject: (error: unknown) => void
 }
 
+/**
+ * Batches follow one another in two stages. A batch is decided and written, alone, over everything that was written
+ * before it. Then it waits for the disk while the next one is decided. It is acknowledged when its own flush and all
+ * earlier ones have succeeded; if one fails, it and everything after it is refused and the signer halts.
+ */
 export function openLedger(options: LedgerOptions): Ledger {
   const { store, seal, journal, clock } = options
-  const setDigest = options.setDigest.slice()
+  const setDigest = options.start.setDigest.slice()
+  const open = new Map(options.start.open)
   const cache = new Map<string, Loaded>()
   const queue: QueuedJob[] = []
+  /** As written, which is ahead of what is durable. */
+  let state = options.start.journal
   let running: Promise<void> | undefined
   let closed = false
   let prunedAtMs = 0
-  let commits = 0
-  let committing: Promise<void> | undefined
+  let writes = 0
+  /** Written, not yet known to be on disk; in order. */
+  const unflushed: Written[] = []
+  let flushing: Promise<void> | undefined
+  /** What must be refused with, once the disk has failed. */
+  let broken: CountersignError | undefined
 
   async function load(kind: RecordKind, key: string): Promise<Known> {
     const id = `${kind} ${key}`
     const hit = cache.get(id)
-    if (hit !== undefined) {
-      cache.delete(id)
-      cache.set(id, hit)
-      return hit
-    }
-    const commitsBefore = commits
+    if (hit !== undefined) return hit
+    const writesBefore = writes
     const record = await store.get(kind, key)
     if (record === undefined) return undefined
     const loaded = unseal(record)
-    // Read outside a job, it may have been overtaken by a commit, whose version is then the one to remember.
-    if (commits === commitsBefore) remember(id, loaded)
+    // Read outside a job, it may have been overtaken by a write, whose version is then the one to remember.
+    if (writes === writesBefore) remember(id, loaded)
     return loaded
   }
 
@@ -135,7 +167,11 @@ export function openLedger(options: LedgerOptions): Ledger {
     try {
       while (queue.length > 0) {
         // Lets the requests that have just arrived join the batch.
-        await new Promise<void>((next) => setImmediate(next))
+        for (let turn = 0, seen = 0; turn < turnsAwaited && seen < queue.length; turn++) {
+          seen = queue.length
+          await new Promise<void>((next) => setImmediate(next))
+        }
+        while (unflushed.length >= unflushedMax) await flushing
         await runBatch(queue.splice(0, jobsPerBatchMax))
       }
     } finally {
@@ -147,6 +183,7 @@ export function openLedger(options: LedgerOptions): Ledger {
   async function runBatch(jobs: readonly QueuedJob[]): Promise<void> {
     let nowMs: number
     try {
+      if (broken !== undefined) throw broken
       nowMs = clock.nowMs()
     } catch (error) {
       for (const job of jobs) job.reject(error)
@@ -155,34 +192,39 @@ export function openLedger(options: LedgerOptions): Ledger {
     const batch: Batch = {
       nowMs,
       staged: new Map(),
+      opened: new Map(),
       absent: new Set(),
       leaves: [],
-      frontier: journal.frontier(),
+      sizeBefore: state.frontier.size,
+      grown: undefined,
     }
-    const done: (() => void)[] = []
-    const doneJobs: QueuedJob[] = []
+    const done: Done[] = []
     for (const job of jobs) {
       const tx = openTx(batch)
       try {
         const value = await job.run(tx)
         tx.merge()
-        done.push(() => job.resolve(value as never))
-        doneJobs.push(job)
+        done.push({ job, value })
       } catch (error) {
         job.reject(error)
       }
     }
     try {
-      if (batch.staged.size > 0 || batch.leaves.length > 0) await commit(batch)
+      if (batch.staged.size === 0 && batch.leaves.length === 0) {
+        // Nothing to write; but what the jobs have read may not be on disk yet.
+        const last = unflushed.at(-1)
+        if (last === undefined) for (const { job, value } of done) job.resolve(value as never)
+        else last.done.push(...done)
+        return
+      }
+      await write(batch, done)
     } catch (error) {
       const refusal = refusalOf(error)
-      for (const job of doneJobs) job.reject(refusal)
-      return
+      for (const { job } of done) job.reject(refusal)
     }
-    for (const resolve of done) resolve()
   }
 
-  function refusalOf(error: unknown): unknown {
+  function refusalOf(error: unknown): CountersignError {
     if (error instanceof StoreMoved) {
       const refusal = signerError(
         'SIGNER_STORE_TAMPERED',
@@ -209,7 +251,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     )
   }
 
-  async function commit(batch: Batch): Promise<void> {
+  async function write(batch: Batch, done: Done[]): Promise<void> {
     if (batch.nowMs - prunedAtMs > pruneEveryMs) await prune(batch)
     const puts: StoredRecord[] = []
     const deletes: { kind: string; key: string }[] = []
@@ -229,33 +271,70 @@ export function openLedger(options: LedgerOptions): Ledger {
       puts.push(record)
       fresh.push([id, { record, value }])
     }
-    const { size, nodes, checkpoint } = journal.prepare(batch.frontier, batch.leaves)
-    const stateMac = seal.headMac({ setDigest: nextDigest, checkpoint, timeMs: batch.nowMs })
-    const head = { size, checkpoint, stateMac, timeMs: batch.nowMs }
-    const leaves = batch.leaves.map(({ leaf }) => leaf)
-    const settle = async () => {
-      await options.at?.('before-commit')
-      await store.commit({ sizeBefore: size - leaves.length, puts, deletes, leaves, nodes, head })
-      commits++
-      await options.at?.('after-commit')
-      journal.adopt(batch.frontier, checkpoint)
-      setDigest.set(nextDigest)
-      for (const [id, loaded] of fresh) {
-        if (loaded === undefined || isSettled(loaded)) cache.delete(id)
-        else remember(id, loaded)
-      }
+    const grown = journal.grow(state, batch.leaves)
+    const { checkpoint, chain, frontier } = grown.state
+    const openFrom = firstOpen(batch) ?? frontier.size
+    const facts = { checkpoint, timeMs: batch.nowMs, openFrom }
+    const head = {
+      ...facts,
+      size: frontier.size,
+      stateMac: seal.headMac({ ...facts, setDigest: nextDigest, chain }),
     }
-    committing = settle()
-    try {
-      await committing
-    } finally {
-      committing = undefined
+    await options.at?.('before-commit')
+    const { segment, tiles } = grown
+    await store.write({ sizeBefore: batch.sizeBefore, puts, deletes, segment, tiles, head })
+    writes++
+    batch.grown = grown
+    state = grown.state
+    setDigest.set(nextDigest)
+    for (const [id, loaded] of fresh) {
+      if (loaded === undefined || loaded.record.kind === 'request') cache.delete(id)
+      else remember(id, loaded)
     }
+    for (const [key, permit] of batch.opened) {
+      open.delete(key)
+      if (permit !== undefined) open.set(key, permit)
+    }
+    unflushed.push({ batch, done })
+    flushing ??= flush()
   }
 
-  /** The store shows a commit before it is on disk: nobody outside a job may read it until then. */
+  /** The oldest permit without an outcome after this batch: permits are opened in the journal's order. */
+  function firstOpen({ opened }: Batch): number | undefined {
+    for (const [key, { index }] of open) if (!opened.has(key)) return index
+    for (const permit of opened.values()) if (permit !== undefined) return permit.index
+    return undefined
+  }
+
+  /** One flush serves all batches that were written before it; what is written meanwhile waits for the next. */
+  async function flush(): Promise<void> {
+    for (let count = unflushed.length; count > 0; count = unflushed.length) {
+      try {
+        await store.flush()
+        await options.at?.('after-commit')
+      } catch (error) {
+        const why = error instanceof Error ? error.message : 'unknown'
+        broken = refusalOf(error instanceof CommitInDoubt ? error : new CommitInDoubt(why))
+        for (const { done } of unflushed.splice(0)) for (const { job } of done) job.reject(broken)
+        break
+      }
+      for (const { batch, done } of unflushed.splice(0, count)) {
+        if (batch.grown !== undefined) journal.publish(batch.grown.state)
+        for (const { job, value } of done) job.resolve(value as never)
+      }
+    }
+    flushing = undefined
+  }
+
+  /** The store and the cache show what is written before it is on disk: nobody outside a job may read it until then. */
   async function settled(): Promise<void> {
-    while (committing !== undefined) await committing.catch(() => undefined)
+    const last = unflushed.at(-1)
+    while (last !== undefined && unflushed.includes(last)) await flushing
+    if (broken !== undefined) throw broken
+  }
+
+  function isUnflushed(id: string): boolean {
+    return unflushed.some(({ batch }) => batch.staged.has(id))
   }
 
   /** Idempotency records have an end; they go a few at a time, beside work that is committed anyway. */
@@ -283,7 +362,8 @@ export function openLedger(options: LedgerOptions): Ledger {
 
   function openTx(batch: Batch): LedgerTx & { merge(): void } {
     const staged = new Map<string, Staged>()
-    const leaves: { leaf: string; hash: Uint8Array }[] = []
+    const opened = new Map<string, OpenPermit | undefined>()
+    const leaves: JournalLeaf[] = []
     const stagedValue = (id: string) => staged.get(id) ?? batch.staged.get(id)
     return {
       nowMs: batch.nowMs,
@@ -318,13 +398,33 @@ export function openLedger(options: LedgerOptions): Ledger {
         staged.set(`${kind} ${key}`, { kind, key, value: undefined, expiresMs: undefined })
       },
       append(entry) {
-        const leaf = journal.leafOf(entry, batch.nowMs)
-        const index = batch.frontier.size + batch.leaves.length + leaves.length
-        leaves.push({ leaf, hash: leafHash(encodeUtf8(leaf)) })
-        return { index, leaf }
+        const index = batch.sizeBefore + batch.leaves.length + leaves.length
+        leaves.push(journal.leafOf(entry, batch.nowMs))
+        return {
+          index,
+          receipt() {
+            if (batch.grown === undefined) throw new Error('bug: a receipt before its commit')
+            return batch.grown.receipt(index)
+          },
+        }
+      },
+      openPermit: (key) => {
+        if (opened.has(key)) return opened.get(key)
+        return batch.opened.has(key) ? batch.opened.get(key) : open.get(key)
+      },
+      open(key, permit) {
+        opened.set(key, permit)
+      },
+      settle(key) {
+        opened.set(key, undefined)
       },
       merge() {
         for (const [id, change] of staged) batch.staged.set(id, change)
+        for (const [key, permit] of opened) {
+          // To the end of the order, which is the journal's.
+          batch.opened.delete(key)
+          batch.opened.set(key, permit)
+        }
         batch.leaves.push(...leaves)
       },
     }
@@ -347,32 +447,48 @@ export function openLedger(options: LedgerOptions): Ledger {
       })
     },
     async get(kind, key) {
-      if (!cache.has(`${kind} ${key}`)) await settled()
-      return (await load(kind, key))?.value as never
+      const loaded = await load(kind, key)
+      if (isUnflushed(`${kind} ${key}`)) await settled()
+      return loaded?.value as never
     },
     async range(kind, from, to, limit) {
       await settled()
       const rows = await store.range(kind, from, to, limit)
       return rows.map((record) => ({ key: record.key, value: unseal(record).value })) as never
     },
+    async openPermit(key) {
+      const permit = open.get(key)
+      if (unflushed.some(({ batch }) => batch.opened.has(key))) await settled()
+      return permit
+    },
     nowMs: () => clock.nowMs(),
     async close() {
       closed = true
       while (running !== undefined) await running
+      await flushing
     },
   }
-}
-
-/** A request that has its answer is hardly ever asked for again; keeping thousands only makes the heap old. */
-function isSettled({ record, value }: Loaded): boolean {
-  return record.kind === 'request' && (value as Records['request']).state !== 'pending'
 }
 
 interface Batch {
   readonly nowMs: number
   readonly staged: Map<string, Staged>
+  /** Permits that were opened, or settled (`undefined`). */
+  readonly opened: Map<string, OpenPermit | undefined>
   /** Looked for in this batch and not there: saves looking again. */
   readonly absent: Set<string>
-  readonly leaves: { leaf: string; hash: Uint8Array }[]
-  readonly frontier: JournalFrontier
+  readonly leaves: JournalLeaf[]
+  readonly sizeBefore: number
+  /** Once it is written. */
+  grown: GrownJournal | undefined
+}
+
+interface Done {
+  readonly job: QueuedJob
+  readonly value: unknown
+}
+
+interface Written {
+  readonly batch: Batch
+  readonly done: Done[]
 }

@@ -76,7 +76,7 @@ async function run(
     process.exit(1)
   })
   const service = await openService({ config, env, secret, isSealed, onHalt })
-  const door = await listen({ path: config.socket, group: config.socketGroup }, service.handle, (error) =>
+  const door = await listen({ path: config.socket, group: config.socketGroup }, service, (error) =>
     log('error', causeForLog(error)),
   )
   const ready = { ready: true, socket: config.socket, audience: service.audience(), phase: service.phase() }

@@ -17,20 +17,23 @@ import {
   SealingKey,
   type Secret,
 } from '@countersign/keys'
-import { audienceOf, MerkleFrontier, parsePublicKey } from '@countersign/wire'
+import { audienceOf, formatDelay, type Power } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
-import { credentialOf } from './change.ts'
 import { type Clock, type ClockSource, openClock } from './clock.ts'
-import type { SignerConfig } from './config.ts'
-import { type Journal, type JournalKey, openJournal, openJournalKey, signHead } from './journal.ts'
+import { delayOf, type SignerConfig } from './config.ts'
+import { DueChanges } from './due-changes.ts'
+import { emptyJournal, type Journal, type JournalKey, openJournal, openJournalKey } from './journal.ts'
 import { type Ledger, openLedger } from './ledger.ts'
+import { newCredential } from './new-credential.ts'
 import { NonceMemory } from './nonce-memory.ts'
+import { countUses } from './passkey.ts'
 import { PolicyCache } from './policies.ts'
 import { openRecordSeal, type RecordSeal } from './records.ts'
 import { recover, type VerifiedState, verifyStore } from './recovery.ts'
 import { assembleSigner, PhaseSwitch, type Signer } from './signer.ts'
 import { openSqliteStore } from './sqlite-store.ts'
 import type { Store } from './store.ts'
+import { TokenBuckets } from './token-bucket.ts'
 
 export interface OpenOptions {
   readonly config: SignerConfig
@@ -167,14 +170,18 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
     await backend.close()
     throw error
   }
-  return assembleSigner({
+  const due = new DueChanges()
+  const signer = assembleSigner({
     journal,
     ledger,
     backend,
     policies: new PolicyCache(),
+    due,
     authentication: {
       audience: journal.audience,
       nonces: new NonceMemory(),
+      rates: new TokenBuckets(),
+      countUses: (uses) => countUses(ledger, uses),
       credential: (id) => ledger.get('credential', id),
       nowMs: () => ledger.nowMs(),
     },
@@ -182,31 +189,34 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
     sharesUserWithEngine: options.config.socketGroup === undefined,
     ...(options.at === undefined ? {} : { at: options.at }),
     close: async () => {
+      await due.close()
       await ledger.close()
       await backend.close()
       await store.close()
     },
   })
+  await due.open(signer)
+  return signer
 }
 
 function openBooks(parts: {
   store: Store
   seal: RecordSeal
   key: JournalKey
-  state: Omit<VerifiedState, 'open' | 'timeMs'>
+  state: Omit<VerifiedState, 'timeMs'>
   clock: Clock
   phase: PhaseSwitch
   at?: OpenOptions['at'] | undefined
 }): { journal: Journal; ledger: Ledger } {
   const { store, seal, key, state, clock, phase, at } = parts
-  const journal = openJournal(key, store, state)
+  const journal = openJournal(key, store, state.journal)
   const onImpossible = (error: unknown) => phase.halt(error)
   const ledger = openLedger({
     store,
     seal,
     journal,
     clock,
-    setDigest: state.setDigest,
+    start: state,
     onImpossible,
     at,
   })
@@ -220,8 +230,7 @@ async function foundOrganisation(
   seal: RecordSeal,
   { config, onHalt }: Pick<OpenOptions, 'config' | 'onHalt'>,
 ): Promise<void> {
-  const frontier = new MerkleFrontier()
-  const state = { frontier, checkpoint: signHead(key, frontier), setDigest: new Uint8Array(32) }
+  const state = { journal: emptyJournal(key), setDigest: new Uint8Array(32), open: new Map() }
   const { ledger } = openBooks({
     store,
     seal,
@@ -231,19 +240,18 @@ async function foundOrganisation(
     phase: new PhaseSwitch(onHalt),
   })
   await ledger.submit(async (tx) => {
-    const admins = config.admins.map(({ algorithm, publicKey, name }) =>
-      credentialOf(
-        {
-          algorithm,
-          publicKey: publicKey as `0x${string}`,
-          name,
-          role: 'admin',
-          powers: ['create-wallet', 'read'],
-        },
-        parsePublicKey(algorithm, publicKey as `0x${string}`),
-        tx.nowMs,
-      ),
-    )
+    const audience = audienceOf(key.publicKey)
+    const admins = config.admins.map(({ algorithm, publicKey, name }) => {
+      const powers: Power[] = ['create-wallet', 'read']
+      const wanted = {
+        algorithm,
+        publicKey: publicKey as `0x${string}`,
+        name,
+        role: 'admin' as const,
+        powers,
+      }
+      return newCredential(wanted, { audience, nowMs: tx.nowMs }).credential
+    })
     if (new Set(admins.map(({ id }) => id)).size !== admins.length) {
       throw signerError(
         'SIGNER_CONFIG_INVALID',
@@ -251,8 +259,14 @@ async function foundOrganisation(
       )
     }
     for (const admin of admins) tx.put('credential', admin.id, admin)
-    tx.put('organisation', 'organisation', { quorum: config.quorum, policy: null })
-    tx.append({ type: 'init', quorum: config.quorum, admins })
+    const looseningDelayMs = delayOf(config)
+    tx.put('organisation', 'organisation', { quorum: config.quorum, policy: null, looseningDelayMs })
+    tx.append({
+      type: 'init',
+      quorum: config.quorum,
+      looseningDelay: formatDelay(looseningDelayMs),
+      admins,
+    })
   })
   await ledger.close()
 }

@@ -70,6 +70,8 @@ export function parsePayload(payload: Payload): Intent {
         chainId: BigInt(body.chainId as number),
         nonce: BigInt(body.nonce as number),
       })
+    case 'sign-user-operation':
+      throw new Error('bug: no route asks for a user operation')
     case 'sign-raw':
       return rawDigestIntent(decodeHex(body.digest ?? body.data, 'digest', 32))
   }

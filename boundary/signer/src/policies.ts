@@ -34,7 +34,7 @@ export interface PolicyLayer {
   readonly policy: Policy | undefined
 }
 
-/** The organisation's policy where it has one, and always the wallet's: without one, nothing is permitted. */
+/** The organisation's and the group's policy where they have one, and always the wallet's: without it nothing is permitted. */
 export async function layersOf(
   source: Pick<LedgerTx, 'get'>,
   cache: PolicyCache,
@@ -46,6 +46,10 @@ export async function layersOf(
   const layers: PolicyLayer[] = []
   if (organisation.policy !== null)
     layers.push({ layer: 'organisation', policy: await load(organisation.policy) })
+  const group = wallet?.group ? await source.get('wallet-group', wallet.group) : undefined
+  if (wallet?.group && group === undefined)
+    throw signerError('SIGNER_POLICY_UNREADABLE', `The group ${wallet.group} of the wallet is not there.`)
+  if (group?.policy) layers.push({ layer: 'group', policy: await load(group.policy) })
   layers.push({ layer: 'wallet', policy: wallet?.policy ? await load(wallet.policy) : undefined })
   return layers
 

@@ -1,4 +1,4 @@
-import { wireError } from '@countersign/wire'
+import { isActive, subjectOf, wireError } from '@countersign/wire'
 import type { Caller } from './authenticate.ts'
 import type { LedgerTx } from './ledger.ts'
 import type { Organisation } from './records.ts'
@@ -9,11 +9,14 @@ import type { Organisation } from './records.ts'
 export async function checkQuorum(tx: LedgerTx, caller: Caller): Promise<Organisation> {
   const organisation = await tx.get('organisation', 'organisation')
   if (organisation === undefined) throw new Error('bug: a signer without an organisation')
-  let admins = 0
+  const subjects = new Set<string>()
   for (const { id } of caller.credentials) {
     const credential = await tx.get('credential', id)
-    if (credential?.status === 'active' && credential.role === 'admin') admins++
+    if (credential === undefined || !isActive(credential, tx.nowMs)) continue
+    // An API key is never an admin's; if it were, it would be the vote of whoever carries the traffic.
+    if (credential.role === 'admin' && credential.bearer !== true) subjects.add(subjectOf(credential))
   }
+  const admins = subjects.size
   if (admins < organisation.quorum) {
     throw wireError(
       'WIRE_QUORUM_NOT_MET',
@@ -24,9 +27,9 @@ export async function checkQuorum(tx: LedgerTx, caller: Caller): Promise<Organis
 }
 
 /** Admins that would be left, for changes that take one away. */
-export async function activeAdmins(tx: LedgerTx): Promise<number> {
+export async function activeAdmins(tx: Pick<LedgerTx, 'range' | 'nowMs'>): Promise<number> {
   const credentials = await tx.range('credential', '', '\uffff', credentialsMax)
-  return credentials.filter(({ value }) => value.status === 'active' && value.role === 'admin').length
+  return credentials.filter(({ value }) => value.role === 'admin' && isActive(value, tx.nowMs)).length
 }
 
 /** Credentials of one signer, revoked ones included. */

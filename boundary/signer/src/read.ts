@@ -1,5 +1,5 @@
 import { encodeBase64 } from '@countersign/bytes'
-import { type SignedRequest, wireError } from '@countersign/wire'
+import { type SignedRequest, subjectOf, wireError } from '@countersign/wire'
 import { authenticate, type Caller } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
 import { walletJson } from './create-wallet.ts'
@@ -13,7 +13,7 @@ export const entriesPerPageMax = 256
 const entriesCharsMax = 4_000_000
 
 /** Everybody with a credential may read what proves its own requests; the rest takes the power `read`. */
-async function authenticateReader(
+export async function authenticateReader(
   signer: Signer,
   request: SignedRequest,
   needs: 'credential' | 'read',
@@ -53,7 +53,7 @@ export async function readPolicies(signer: Signer, request: SignedRequest, page:
   )
 }
 
-function pageAnswer(page: Page, items: readonly { readonly id: string }[]): Answer {
+export function pageAnswer(page: Page, items: readonly { readonly id: string }[]): Answer {
   const nextCursor = items.length < page.limit ? null : (items.at(-1)?.id ?? null)
   return { status: 200, body: { items, nextCursor } }
 }
@@ -73,15 +73,14 @@ export async function readReceipt(
   requestId: string,
 ): Promise<Answer> {
   const { primary } = await authenticateReader(signer, request, 'credential')
-  const record = await findRequest(signer.ledger, { credential: primary.id, requestId })
+  const record = await findRequest(signer.ledger, { credential: subjectOf(primary), requestId })
   if (record?.answer?.receipt !== true) {
     throw signerError(
       'SIGNER_ENTRY_UNKNOWN',
       `There is no receipt for a request ${requestId} of ${primary.id}.`,
     )
   }
-  const leaf = await signer.journal.provenLeaf(record.index)
-  return { status: 200, body: await signer.journal.receipt(record.index, leaf) }
+  return { status: 200, body: await signer.journal.receipt(record.index) }
 }
 
 /** Public: a tree head tells nothing but how much has happened, and watchers need it. */

@@ -1,14 +1,16 @@
+import { hash } from 'node:crypto'
 import {
   concatBytes,
   encodeUtf8,
   type Hex,
   hmacSha256,
   isEqualConstantTime,
+  type Json,
   sha256,
 } from '@countersign/bytes'
 import type { KeyUri } from '@countersign/keys'
-import type { PolicyId } from '@countersign/policy'
-import type { Credential } from '@countersign/wire'
+import type { LooseningReason, PolicyId } from '@countersign/policy'
+import type { Attribution, ChangeState, Credential } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import type { StoredRecord } from './store.ts'
 
@@ -16,8 +18,15 @@ import type { StoredRecord } from './store.ts'
 export interface Records {
   organisation: Organisation
   credential: Credential
+  /** Key: the credential's id. What its authenticator said last. */
+  'passkey-use': PasskeyUseRecord
   policy: PolicyRecord
+  book: BookRecord
   wallet: WalletRecord
+  'wallet-group': WalletGroupRecord
+  change: ChangeRecord
+  /** Key: when it is due, and the change's id; only pending ones are here. */
+  'change-due': { readonly change: string }
   /** Key: the public key. One key is one wallet, so that it cannot have two sets of windows. */
   'wallet-of-key': { readonly wallet: string }
   window: WindowRecord
@@ -26,11 +35,68 @@ export interface Records {
 }
 export type RecordKind = keyof Records
 
+export interface PasskeyUseRecord {
+  readonly signCount: number
+  readonly backedUp: boolean
+}
+
 /** One record, key `organisation`. */
 export interface Organisation {
   /** How many different admins must sign a change. */
   readonly quorum: number
   readonly policy: PolicyId | null
+  /** How long changes wait that loosen; 0 where it is left out. */
+  readonly looseningDelayMs?: number
+  readonly frozen?: Frozen | null
+}
+
+export interface Frozen {
+  readonly by: string
+  readonly at: string
+  readonly reason: string
+}
+
+/** A change that waits, or has waited. */
+export interface ChangeRecord {
+  readonly id: string
+  readonly operation: string
+  readonly method: string
+  readonly path: string
+  /** As it was signed; null once it is settled. */
+  readonly body: Json
+  readonly requestId: string
+  readonly digest: Hex
+  /** Who has signed it. */
+  readonly credentials: readonly string[]
+  readonly attribution: Attribution
+  readonly loosens: readonly LooseningReason[]
+  readonly proposedAtMs: number
+  readonly dueAtMs: number
+  readonly state: ChangeState
+  /** Journal index of the entry that says so. */
+  readonly index: number
+  readonly settled: {
+    readonly atMs: number
+    readonly by: string | null
+    readonly reason: string | null
+  } | null
+}
+
+export interface BookRecord {
+  readonly id: string
+  readonly hash: Hex
+  readonly version: number
+  readonly document: unknown
+  readonly appliedAt: string
+}
+
+export interface WalletGroupRecord {
+  readonly id: string
+  readonly hash: Hex
+  readonly version: number
+  readonly policy: PolicyId | null
+  readonly wallets: readonly string[]
+  readonly appliedAt: string
 }
 
 export interface PolicyRecord {
@@ -53,6 +119,9 @@ export interface WalletRecord {
   readonly policy: PolicyId | null
   readonly backend: string
   readonly createdAt: string
+  /** The group that it is in. */
+  readonly group?: string | null
+  readonly frozen?: Frozen | null
 }
 
 /** A running total; the amounts that make it up stand in its buckets. */
@@ -73,19 +142,35 @@ export interface BookedReservation {
   readonly amountMinor: string
 }
 
-/** A request under its credential and id: makes calls idempotent, and tells recovery what was left open. */
+/**
+ * A request that is permitted and has no outcome yet, under its credential and id. It is stored nowhere: its permit in
+ * the journal says all of it, from which the next start finds what was left open.
+ */
+export interface OpenPermit {
+  readonly digest: Hex
+  readonly nonce: string
+  readonly credential: string
+  /** Of the credential: requests go by it. */
+  readonly subject: string
+  readonly requestId: string
+  readonly wallet: string
+  /** Of the permit in the journal. */
+  readonly index: number
+  readonly booked: readonly BookedReservation[]
+}
+
+/** A request that was answered, under its credential and id: makes calls idempotent. */
 export interface RequestRecord {
   readonly digest: Hex
   /** Of the signature that it came with: the same bytes again are a replay, not a retry. */
   readonly nonce: string
-  readonly state: 'pending' | 'done' | 'abandoned'
+  readonly state: 'done' | 'abandoned'
   readonly at: string
   readonly credential: string
   readonly requestId: string
   readonly wallet: string | null
-  /** Journal index of the permit (while pending) or of the outcome. */
+  /** Journal index of the outcome. */
   readonly index: number
-  readonly booked: readonly BookedReservation[]
   readonly answer: StoredAnswer | null
   /** Under the id of a further signer of the request: the key of the record that counts. Only the nonce is its own. */
   readonly under?: string
@@ -94,8 +179,18 @@ export interface RequestRecord {
 export interface StoredAnswer {
   readonly status: number
   readonly body: unknown
-  /** The receipt is made again from the journal entry at `index` where this is true. */
+  /** The journal gives the receipt of the entry at `index` again where this is true. */
   readonly receipt: boolean
+}
+
+/** What the head's MAC is over. */
+export interface SealedHead {
+  readonly setDigest: Uint8Array
+  /** Digest over the checkpoints of all commits. */
+  readonly chain: Uint8Array
+  readonly checkpoint: string
+  readonly timeMs: number
+  readonly openFrom: number
 }
 
 /** MACs over single records, and a digest of the set of them that the head's MAC covers. */
@@ -105,7 +200,7 @@ export interface RecordSeal {
   check(record: StoredRecord): void
   /** Adds a record to a set digest, or takes it out: the operation is its own inverse. */
   toggle(setDigest: Uint8Array, mac: Uint8Array): void
-  headMac(head: { setDigest: Uint8Array; checkpoint: string; timeMs: number }): Uint8Array
+  headMac(head: SealedHead): Uint8Array
 }
 
 /**
@@ -122,8 +217,9 @@ export function openRecordSeal(deriveKey: (info: string) => Uint8Array): RecordS
     return sha256(elementInput)
   }
   const headMac = hmacSha256(deriveKey('head-mac/v1'))
-  const mac = (record: Omit<StoredRecord, 'mac'>) =>
-    recordMac(encodeUtf8(`${record.kind}\0${record.key}\0${record.expiresMs ?? ''}\0${record.value}`))
+  // Over the digest of the record: as strong as SHA-256 against collisions, and one native call where HMAC copies it.
+  const mac = ({ kind, key, expiresMs, value }: Omit<StoredRecord, 'mac'>) =>
+    recordMac(hash('sha256', `${kind}\0${key}\0${expiresMs ?? ''}\0${value}`, 'buffer'))
   return {
     mac,
     check(record) {
@@ -137,7 +233,7 @@ export function openRecordSeal(deriveKey: (info: string) => Uint8Array): RecordS
       const bytes = element(recordsMac)
       for (let i = 0; i < 32; i++) setDigest[i] = (setDigest[i] as number) ^ (bytes[i] as number)
     },
-    headMac: ({ setDigest, checkpoint, timeMs }) =>
-      headMac(concatBytes(setDigest, encodeUtf8(`${timeMs}\n${checkpoint}`))),
+    headMac: ({ setDigest, chain, checkpoint, timeMs, openFrom }) =>
+      headMac(concatBytes(setDigest, chain, encodeUtf8(`${timeMs}\n${openFrom}\n${checkpoint}`))),
   }
 }

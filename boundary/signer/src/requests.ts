@@ -1,9 +1,10 @@
-import { wireError } from '@countersign/wire'
+import { type Credential, subjectOf, wireError } from '@countersign/wire'
 import type { Caller } from './authenticate.ts'
 import type { LedgerTx } from './ledger.ts'
 import { replayed } from './nonce-memory.ts'
-import type { RequestRecord, StoredAnswer } from './records.ts'
+import type { OpenPermit, RequestRecord, StoredAnswer } from './records.ts'
 import type { Answer, Signer } from './signer.ts'
+import { unbook } from './windows.ts'
 
 /** How long a request id keeps its answer; longer than any signature lives, so that no replay outlasts it. */
 export const requestRetentionMs = 25 * 60 * 60 * 1000
@@ -13,8 +14,16 @@ export interface RememberedAnswer extends StoredAnswer {
   readonly index: number
 }
 
-export function requestKey(caller: { primary: { id: string }; requestId: string }): string {
-  return `${caller.primary.id}/${caller.requestId}`
+/** By subject: a request that is retried with a key that was rotated in between is still the same request. */
+export function requestKey(caller: {
+  primary: Pick<Credential, 'id' | 'subject'>
+  requestId: string
+}): string {
+  return `${subjectOf(caller.primary)}/${caller.requestId}`
+}
+
+export function keyOfPermit({ subject, requestId }: OpenPermit): string {
+  return `${subject}/${requestId}`
 }
 
 /**
@@ -23,38 +32,40 @@ export function requestKey(caller: { primary: { id: string }; requestId: string 
  * @throws {CountersignError} WIRE_NONCE_REPLAYED, WIRE_REQUEST_ID_REUSED, WIRE_REQUEST_IN_FLIGHT */
 export async function remembered(tx: LedgerTx, caller: Caller): Promise<RememberedAnswer | undefined> {
   // Under each of its signers: whoever forwards it can reorder the signatures, and leave some out.
-  for (const [i, { id }] of caller.credentials.entries()) {
-    const filed = await tx.get('request', `${id}/${caller.requestId}`)
+  for (const [i, primary] of caller.credentials.entries()) {
+    const key = requestKey({ primary, requestId: caller.requestId })
+    const open = tx.openPermit(key)
+    if (open !== undefined) {
+      if (open.nonce === caller.nonces[i]) throw replayed()
+      checkSameBody(open, caller)
+      throw wireError('WIRE_REQUEST_IN_FLIGHT', `The request ${caller.requestId} is still being worked on.`)
+    }
+    const filed = await tx.get('request', key)
     if (filed !== undefined && filed.nonce === caller.nonces[i]) throw replayed()
     const record = filed?.under === undefined ? filed : await tx.get('request', filed.under)
-    const answer = record === undefined ? undefined : rememberedAs(record, caller)
-    if (answer !== undefined) return answer
+    if (record === undefined) continue
+    checkSameBody(record, caller)
+    if (record.state === 'done' && record.answer !== null) return { ...record.answer, index: record.index }
   }
   return undefined
 }
 
-function rememberedAs(record: RequestRecord, caller: Caller): RememberedAnswer | undefined {
-  if (record.digest !== caller.digest) {
-    throw wireError(
-      'WIRE_REQUEST_ID_REUSED',
-      `The request id ${caller.requestId} was used for another request.`,
-    )
-  }
-  if (record.state === 'pending') {
-    throw wireError('WIRE_REQUEST_IN_FLIGHT', `The request ${caller.requestId} is still being worked on.`)
-  }
-  if (record.state === 'abandoned' || record.answer === null) return undefined
-  return { ...record.answer, index: record.index }
+function checkSameBody({ digest }: { readonly digest: string }, caller: Caller): void {
+  if (digest === caller.digest) return
+  throw wireError(
+    'WIRE_REQUEST_ID_REUSED',
+    `The request id ${caller.requestId} was used for another request.`,
+  )
 }
 
-/** The answer as it was given first; a receipt is made again from its journal entry, bit for bit. */
+/** The answer as it was given first; the journal gives its receipt again, byte for byte. */
 export async function answerOf(signer: Signer, answer: RememberedAnswer): Promise<Answer> {
   if (!answer.receipt) return { status: answer.status, body: answer.body }
-  const receipt = await signer.journal.receipt(answer.index, await signer.journal.provenLeaf(answer.index))
+  const receipt = await signer.journal.receipt(answer.index)
   return { status: answer.status, body: { ...(answer.body as object), receipt } }
 }
 
-/** Files a request under each of its signers. A pending one has no end: only its outcome may take it away. */
+/** Files the outcome of a request under each of its signers. */
 export function putRequest(
   tx: LedgerTx,
   caller: Caller,
@@ -71,14 +82,15 @@ export function putRequest(
   }
   const under = requestKey(caller)
   const expiresMs = tx.nowMs + requestRetentionMs
-  tx.put('request', under, record, request.state === 'pending' ? undefined : expiresMs)
+  tx.put('request', under, record, expiresMs)
   for (const [i, otherNonce] of otherNonces.entries()) {
-    const key = `${caller.credentials[i + 1]?.id}/${caller.requestId}`
+    const other = caller.credentials[i + 1]
+    if (other === undefined) throw new Error('bug: a nonce without its credential')
+    const key = requestKey({ primary: other, requestId: caller.requestId })
     const reference = {
       ...record,
       nonce: otherNonce,
       state: 'done' as const,
-      booked: [],
       answer: null,
       under,
     }
@@ -86,7 +98,8 @@ export function putRequest(
   }
 }
 
-/** The record that counts, for any of the request's signers. */
+/** The record that counts, for any of the request's signers.
+ * @param asked `credential`: its subject. */
 export async function findRequest(
   source: Pick<LedgerTx, 'get'>,
   asked: { credential: string; requestId: string },
@@ -105,5 +118,34 @@ export function putAnswer(
     answer,
   }: { caller: Caller; wallet: string | null; index: number; answer: StoredAnswer },
 ): void {
-  putRequest(tx, caller, { state: 'done', wallet, index, booked: [], answer })
+  putRequest(tx, caller, { state: 'done', wallet, index, answer })
+}
+
+/**
+ * A permit whose signature has left nobody: its budget is free again, and the journal says so. The request keeps its
+ * nonce, so that the same bytes are a replay.
+ */
+export async function abandonPermit(
+  tx: LedgerTx,
+  key: string,
+  permit: OpenPermit,
+  reason: string,
+): Promise<void> {
+  const { booked, digest, nonce, credential, requestId, wallet } = permit
+  await unbook(tx, booked)
+  const { index } = tx.append({ type: 'abandoned', requestId, credential, permit: permit.index, reason })
+  const at = new Date(tx.nowMs).toISOString()
+  const record: RequestRecord = {
+    digest,
+    nonce,
+    state: 'abandoned',
+    at,
+    credential,
+    requestId,
+    wallet,
+    index,
+    answer: null,
+  }
+  tx.put('request', key, record, tx.nowMs + requestRetentionMs)
+  tx.settle(key)
 }

@@ -36,7 +36,7 @@ describe('the signer’s door', () => {
     const path = join(folder, 'run', 'signer.sock')
     door = await listen(
       { path, group: socketGroup },
-      async () => ({ status: 200, body: {} }),
+      { handle: async () => ({ status: 200, body: {} }), forward: async () => ({ status: 200, body: {} }) },
       () => undefined,
     )
     return path

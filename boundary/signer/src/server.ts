@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { isCountersignError } from '@countersign/bytes'
-import { wireError } from '@countersign/wire'
+import { channelPath, channelProtocol, type ForwardedRequest, wireError } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
+import { type ChannelLimits, type Load, openChannels } from './channel.ts'
 import { openDirectory } from './open-signer.ts'
 import type { Answer } from './signer.ts'
 
@@ -18,41 +19,60 @@ const keepAliveTimeoutMs = 60_000
 /** @param text The body; empty where there is none. */
 export type Handle = (method: string, path: string, text: string) => Promise<Answer>
 
+/** Who answers behind the door: plain requests by `handle`, those of a channel by `forward`. */
+export interface Answerer {
+  readonly handle: Handle
+  readonly forward: (forwarded: ForwardedRequest) => Promise<Answer>
+}
+
 export interface Door {
   readonly path: string
   /** Group whose members may connect; they can reach nothing else. Undefined: the signer's own user only. */
   readonly group: number | undefined
+  /** Tests. */
+  readonly channelLimits?: ChannelLimits
 }
 
 /**
  * The signer's only door: HTTP on a unix socket (directory 0700, socket 0600) that its own user alone can open, or a
- * named group too (0710, 0660).
+ * named group too (0710, 0660). A connection can become a channel, which costs a fraction per request.
  * @throws {CountersignError} SIGNER_PERMISSIONS, SIGNER_STORE_LOCKED where a live signer listens there already */
 export async function listen(
-  { path, group }: Door,
-  handle: Handle,
+  { path, group, channelLimits }: Door,
+  { handle, forward }: Answerer,
   onBug: (error: unknown) => void,
 ): Promise<{ close(): Promise<void> }> {
   await openDoorDirectory(dirname(path), group)
   await removeStale(path)
-  let inFlight = 0
+  const load = openLoad()
+  const limits = channelLimits === undefined ? {} : { limits: channelLimits }
+  const channels = openChannels({ load, forward, failed: errorAnswer, onBug, ...limits })
   const server = createServer({
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
+    // Any other upgrade is served as the plain request that it is too.
+    shouldUpgradeCallback: (request) => isForChannel(request) && !channels.isFull(),
+  })
+  server.on('upgrade', (_request, socket, head) => {
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${channelProtocol}\r\n\r\n`,
+    )
+    channels.open(socket, head)
   })
   server.on('request', (request, response) => {
-    if (inFlight >= inFlightMax) {
+    if (isForChannel(request)) {
+      send(response, errorAnswer(signerError('SIGNER_BUSY', 'Too many channels are open.')))
+      return
+    }
+    if (!load.enter()) {
       send(
         response,
         errorAnswer(signerError('SIGNER_BUSY', `More than ${inFlightMax} requests are in flight.`)),
       )
       return
     }
-    inFlight++
-    serve(request, response, handle, onBug).finally(() => {
-      inFlight--
-    })
+    serve(request, response, handle, onBug).finally(() => load.leave())
   })
   server.on('clientError', (_error, socket) => socket.destroy())
   // The socket is made under a mask that leaves it to this user, before anybody could connect.
@@ -70,7 +90,31 @@ export async function listen(
     await chown(path, process.getuid?.() ?? 0, group)
     await chmod(path, 0o660)
   }
-  return { close: () => closeServer(server) }
+  return {
+    async close() {
+      const closed = closeServer(server)
+      await channels.close()
+      await closed
+    },
+  }
+}
+
+function openLoad(): Load {
+  let inFlight = 0
+  return {
+    enter() {
+      if (inFlight >= inFlightMax) return false
+      inFlight++
+      return true
+    },
+    leave() {
+      inFlight--
+    },
+  }
+}
+
+function isForChannel({ method, url, headers }: IncomingMessage): boolean {
+  return method === 'GET' && url === channelPath && headers.upgrade === channelProtocol
 }
 
 async function openDoorDirectory(path: string, group: number | undefined): Promise<void> {

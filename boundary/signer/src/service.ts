@@ -1,12 +1,12 @@
 import { isCountersignError, type JsonObject, parseJson } from '@countersign/bytes'
 import { Secret } from '@countersign/keys'
-import { journalOrigin, type SignedRequest, wireError } from '@countersign/wire'
+import { type ForwardedRequest, journalOrigin, type SignedRequest, wireError } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import { answerForwarded } from './forward.ts'
 import { type OpenOptions, openSigner, readAudience } from './open-signer.ts'
 import { readCheckpoint } from './read.ts'
 import { answerOf, findRequest } from './requests.ts'
-import { bodyBytesMax, type Handle } from './server.ts'
+import { type Answerer, bodyBytesMax } from './server.ts'
 import type { Answer, Phase, Signer } from './signer.ts'
 
 export const signerVersion = '0.1.0'
@@ -15,8 +15,7 @@ const envelopeLimits = { textCharsMax: bodyBytesMax, depthMax: 8 }
 const secretCharsMax = 10_000
 
 /** The signer as a process: sealed until it has its secret, then the open signer behind one door. */
-export interface Service {
-  readonly handle: Handle
+export interface Service extends Answerer {
   phase(): Phase
   audience(): string
   close(): Promise<void>
@@ -69,8 +68,9 @@ export async function openService(options: OpenOptions & { readonly isSealed: bo
   return {
     phase,
     audience,
+    forward: async (forwarded) => answerForwarded(opened(), forwarded),
     async handle(method, path, text) {
-      if (method === 'POST' && path === '/v1/forward') return forward(opened(), text)
+      if (method === 'POST' && path === '/v1/forward') return answerForwarded(opened(), parseForwarded(text))
       if (method === 'GET' && path === '/v1/health') return { status: 200, body: { phase: phase() } }
       if (method === 'GET' && path === '/v1/identity') return identity()
       if (method === 'GET' && path === '/v1/journal/checkpoint') return readCheckpoint(opened())
@@ -89,7 +89,8 @@ export async function openService(options: OpenOptions & { readonly isSealed: bo
   }
 }
 
-async function forward(signer: Signer, text: string): Promise<Answer> {
+/** The other form in which a forwarded request may come; `decodeRequestFrame` of kernel/wire reads the first. */
+function parseForwarded(text: string): ForwardedRequest {
   const { request, preparedTransaction, ...others } = parseEnvelope(text)
   if (Object.keys(others).length > 0 || !isSignedRequest(request)) {
     throw wireError('WIRE_INVALID_REQUEST', 'The body is not a forwarded request.')
@@ -99,11 +100,13 @@ async function forward(signer: Signer, text: string): Promise<Answer> {
   }
   const prepared =
     preparedTransaction === undefined ? {} : { preparedTransaction: preparedTransaction as `0x${string}` }
-  return answerForwarded(signer, { request, ...prepared })
+  return { request, ...prepared }
 }
 
 /** What a request that is in the books came to: for an engine that crashed between asking and hearing. */
 async function outcome(signer: Signer, credentialId: string, requestId: string): Promise<Answer> {
+  const open = await signer.ledger.openPermit(`${credentialId}/${requestId}`)
+  if (open !== undefined) return { status: 200, body: { state: 'pending' } }
   const record = await findRequest(signer.ledger, { credential: credentialId, requestId })
   if (record === undefined) throw signerError('SIGNER_ENTRY_UNKNOWN', 'No such request is in the books.')
   if (record.state !== 'done' || record.answer === null) return { status: 200, body: { state: record.state } }

@@ -13,24 +13,26 @@ import {
   policyError,
   windowsNeeded,
 } from '@countersign/policy'
-import type { ForwardedRequest, Receipt } from '@countersign/wire'
+import { checkActive, type ForwardedRequest, subjectOf } from '@countersign/wire'
 import { authenticate, type Caller } from './authenticate.ts'
+import { sharedFacts } from './books.ts'
 import { signerError } from './catalogue.ts'
-import type { LedgerTx } from './ledger.ts'
+import { checkNotFrozen } from './frozen.ts'
+import type { Appended, LedgerTx } from './ledger.ts'
 import { assembleAnswer, parsePayload, type SignBody } from './payload.ts'
 import { layersOf } from './policies.ts'
-import type { BookedReservation, StoredAnswer, WalletRecord } from './records.ts'
+import type { StoredAnswer, WalletRecord } from './records.ts'
 import {
+  abandonPermit,
   answerOf,
   putRequest,
   type RememberedAnswer,
   remembered,
   requestKey,
-  requestRetentionMs,
 } from './requests.ts'
 import type { Answer, Signer } from './signer.ts'
 import { verifyMade } from './verifier.ts'
-import { book, unbook, usedInWindows } from './windows.ts'
+import { book, usedInWindows } from './windows.ts'
 
 /** Names of the places at which a test kills the process; the two around a commit are the ledger's. */
 export const crashPoints = [
@@ -59,7 +61,6 @@ interface Permit {
   /** The part of the journal entries that says who asked for what. */
   readonly asked: WhatWasAsked
   readonly index: number
-  readonly booked: readonly BookedReservation[]
   readonly rules: readonly string[]
 }
 
@@ -94,12 +95,11 @@ export async function sign(signer: Signer, order: SignOrder): Promise<Answer> {
   // 7. The outcome, durable before the answer.
   const answer = assembleAnswer(intent, signature)
   try {
-    const { index, leaf } = await signer.ledger.submit((tx) =>
+    const outcome = await signer.ledger.submit((tx) =>
       recordOutcome(tx, { caller, wallet, permit, answer, signature }),
     )
     await signer.at('recorded')
-    const receipt: Receipt = await signer.journal.receipt(index, leaf)
-    return { status: 200, body: { ...answer, receipt } }
+    return { status: 200, body: { ...answer, receipt: outcome.receipt() } }
   } catch (error) {
     await abandon(signer, caller, permit)
     throw error
@@ -120,19 +120,24 @@ async function decide(
 ): Promise<Permit | RememberedAnswer> {
   const known = await remembered(tx, caller)
   if (known !== undefined) return known
+  await checkNotFrozen(tx, wallet.id)
 
   // The credential may have been revoked since it was authenticated; what this commit holds decides.
   const credential = await tx.get('credential', caller.primary.id)
-  if (credential?.status !== 'active') throw signer.revoked(caller.primary.id)
+  if (credential === undefined) throw signer.revoked(caller.primary.id)
+  checkActive(credential, tx.nowMs)
+  const layers = await layersOf(tx, signer.policies, wallet.id)
   const facts: Facts = {
+    ...(await sharedFacts(tx, wallet.id, layers)),
     walletId: wallet.id,
     ...(wallet.type === 'EVM' ? { walletAddress: wallet.address.toLowerCase() as Address } : {}),
     operation: intent.operation,
-    credentialId: credential.id,
+    // By subject: a key that came by rotation has the same rules and the same windows as the one before.
+    credentialId: subjectOf(credential),
     role: credential.role,
+    bearer: credential.bearer === true,
     nowMs: tx.nowMs,
   }
-  const layers = await layersOf(tx, signer.policies, wallet.id)
   const used = await usedInWindows(tx, windowsNeeded(intent, facts, layers))
   const decision = evaluate({ intent, facts, layers, used })
   if (!decision.permitted) return refuse(tx, { caller, order, intent, decision })
@@ -140,17 +145,14 @@ async function decide(
   const booked = await book(tx, decision.reservations)
   const asked = whatWasAsked({ caller, order, intent })
   const rules = rulesOf(decision)
-  const { index } = tx.append({
-    type: 'permit',
-    ...asked,
-    rules,
-    reservations: decision.reservations.map(({ key, amountMinor }) => ({
-      window: key,
-      amountMinor: String(amountMinor),
-    })),
-  })
-  putRequest(tx, caller, { state: 'pending', wallet: wallet.id, index, booked, answer: null })
-  return { asked, index, booked, rules }
+  const [nonce = ''] = caller.nonces
+  // All that the recovery needs to undo it stands in the permit itself.
+  const { requestId, digest, primary } = caller
+  const subject = subjectOf(primary)
+  const { index } = tx.append({ type: 'permit', ...asked, subject, nonce, rules, booked })
+  const open = { digest, nonce, credential: primary.id, subject, requestId, wallet: wallet.id, index, booked }
+  tx.open(requestKey(caller), open)
+  return { asked, index, rules }
 }
 
 function refuse(
@@ -178,7 +180,7 @@ function refuse(
     body: { error: error.toJSON(), decision: json, journal: { index } },
     receipt: false,
   }
-  putRequest(tx, caller, { state: 'done', wallet: order.walletId, index, booked: [], answer })
+  putRequest(tx, caller, { state: 'done', wallet: order.walletId, index, answer })
   return { ...answer, index }
 }
 
@@ -234,8 +236,10 @@ interface Outcome {
   readonly signature: Verified
 }
 
-async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<{ index: number; leaf: string }> {
+async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<Appended> {
   const { caller, wallet, permit, answer, signature } = outcome
+  // A freeze stops also what was permitted before it: nothing is journalled as signed while it holds.
+  await checkNotFrozen(tx, wallet.id)
   const entry = tx.append({
     type: 'signed',
     ...permit.asked,
@@ -250,9 +254,9 @@ async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<{ index: n
     state: 'done',
     wallet: wallet.id,
     index: entry.index,
-    booked: [],
     answer: { status: 200, body: answer, receipt: true },
   })
+  tx.settle(requestKey(caller))
   return entry
 }
 
@@ -260,22 +264,10 @@ async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<{ index: n
 async function abandon(signer: Signer, caller: Caller, permit: Permit, tries = 1): Promise<void> {
   try {
     await signer.ledger.submit(async (tx) => {
-      const record = await tx.get('request', requestKey(caller))
-      if (record?.state !== 'pending' || record.index !== permit.index) return
-      await unbook(tx, permit.booked)
-      const { index } = tx.append({
-        type: 'abandoned',
-        requestId: caller.requestId,
-        credential: caller.primary.id,
-        permit: permit.index,
-        reason: 'no signature left the signer',
-      })
-      tx.put(
-        'request',
-        requestKey(caller),
-        { ...record, state: 'abandoned', index, booked: [] },
-        tx.nowMs + requestRetentionMs,
-      )
+      const key = requestKey(caller)
+      const open = tx.openPermit(key)
+      if (open?.index !== permit.index) return
+      await abandonPermit(tx, key, open, 'no signature left the signer')
     })
   } catch {
     // The store or the clock is down: the permit stays open and booked until they are back, or until the recovery
@@ -292,6 +284,7 @@ function whatWasAsked({ caller, order, intent }: { caller: Caller; order: SignOr
     requestId: caller.requestId,
     requestDigest: caller.digest,
     credential: caller.primary.id,
+    ...(caller.primary.bearer === true ? { bearer: true } : {}),
     attribution: caller.attribution,
     wallet: order.walletId,
     operation: intent.operation,

@@ -3,6 +3,7 @@ import type { KeyBackend } from '@countersign/keys'
 import { wireError } from '@countersign/wire'
 import type { AuthenticationContext } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
+import type { DueChanges } from './due-changes.ts'
 import type { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import type { PolicyCache } from './policies.ts'
@@ -21,6 +22,8 @@ export interface Signer {
   readonly ledger: Ledger
   readonly backend: KeyBackend
   readonly policies: PolicyCache
+  /** Changes that wait for their delay. */
+  readonly due: DueChanges
   readonly authentication: AuthenticationContext
   /** True where the engine can only run as the signer's own user: see the custody statement. */
   readonly sharesUserWithEngine: boolean
@@ -40,6 +43,7 @@ export interface SignerParts {
   readonly ledger: Ledger
   readonly backend: KeyBackend
   readonly policies: PolicyCache
+  readonly due: DueChanges
   readonly authentication: AuthenticationContext
   readonly sharesUserWithEngine: boolean
   readonly phase: PhaseSwitch
@@ -48,12 +52,13 @@ export interface SignerParts {
 }
 
 export function assembleSigner(parts: SignerParts): Signer {
-  const { journal, ledger, backend, policies, authentication, phase, at } = parts
+  const { journal, ledger, backend, policies, due, authentication, phase, at } = parts
   return {
     journal,
     ledger,
     backend,
     policies,
+    due,
     authentication,
     sharesUserWithEngine: parts.sharesUserWithEngine,
     phase: () => phase.now,

@@ -2,22 +2,23 @@ import { chmodSync, closeSync, fdatasync, fsyncSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { signerError } from './catalogue.ts'
-import type { Store, StoreBatch, StoredHead, StoredRecord } from './store.ts'
+import type { Store, StoreBatch, StoredHead, StoredRecord, StoredSegment } from './store.ts'
 import { CommitInDoubt, StoreMoved } from './store.ts'
 
-const schemaVersion = 1
+const schemaVersion = 2
 // `record` keeps its rowid: values are appended side by side and only the small index is written at random, which
 // halves the cost of a commit against a table that is clustered by its key. The check at start and every look-up go
 // by the same index, `record_key`: a row that the index leaves out, or an older one that it points to, is no more
 // there for the one than for the other.
+// A segment is one row and its entries are lines: a commit appends to the end of the file, whatever the journal's size.
 const schema = `
 CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, mac BLOB NOT NULL, expires_ms INTEGER) STRICT;
 CREATE UNIQUE INDEX record_key ON record (kind, key);
 CREATE INDEX record_expiry ON record (expires_ms) WHERE expires_ms IS NOT NULL;
-CREATE TABLE leaf (i INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
-CREATE TABLE node (level INTEGER NOT NULL, i INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, i)) WITHOUT ROWID, STRICT;
+CREATE TABLE segment (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, entries TEXT NOT NULL, checkpoint TEXT NOT NULL) STRICT;
+CREATE TABLE tile (level INTEGER NOT NULL, i INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, i)) STRICT;
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, checkpoint TEXT NOT NULL,
-  state_mac BLOB NOT NULL, time_ms INTEGER NOT NULL) STRICT;
+  state_mac BLOB NOT NULL, time_ms INTEGER NOT NULL, open_from INTEGER NOT NULL) STRICT;
 PRAGMA user_version = ${schemaVersion};
 `
 
@@ -27,7 +28,7 @@ const checkpointPages = 4_000
 const busyTimeoutMs = 250
 
 /**
- * SQLite in WAL mode: a commit is on disk when its promise resolves (docs/decisions/0009-durable-commits.md). The file is locked for as long
+ * SQLite in WAL mode: what was written is on disk when a flush resolves (docs/decisions/0009-durable-commits.md). The file is locked for as long
  * as it is open (locking_mode EXCLUSIVE), so neither a second signer nor a tool can write beside this one.
  * @param path A file, or `:memory:` for a signer that keeps nothing.
  * @throws {CountersignError} SIGNER_STORE_LOCKED, SIGNER_STORE_FAILED */
@@ -48,26 +49,19 @@ export function openSqliteStore(path: string): Store {
     *records() {
       for (const row of statements.records.iterate()) yield toRecordSurely(row)
     },
-    async leaves(start, limit) {
-      return statements.leaves.all(start, limit).map((row, n) => {
-        const { i, text } = row as { i: number; text: string }
-        if (i === start + n) return text
-        throw signerError(
-          'SIGNER_JOURNAL_TAMPERED',
-          `The journal lacks its entry ${start + n}: the next one that it has is ${i}.`,
-        )
-      })
+    async segments(start, limit) {
+      return statements.segments.all(start, limit).map(toSegment)
     },
-    async node(level, index) {
-      return (statements.node.get(level, index) as { hash: Uint8Array } | undefined)?.hash
+    async tile(level, index) {
+      return (statements.tile.get(level, index) as { hashes: Uint8Array } | undefined)?.hashes
     },
     async head() {
       return readHead(statements.head)
     },
-    async commit(batch) {
-      commit(database, statements, batch)
-      await log.sync()
+    async write(batch) {
+      write(database, statements, batch)
     },
+    flush: () => log.sync(),
     async close() {
       log.close()
       database.close()
@@ -118,7 +112,7 @@ function openDatabase(path: string): DatabaseSync {
     else if (version !== schemaVersion) {
       throw signerError(
         'SIGNER_CONFIG_INVALID',
-        `The signer’s database has version ${version}; this signer knows ${schemaVersion}.`,
+        `The signer’s database has version ${version}; this signer reads and writes version ${schemaVersion} only.`,
       )
     }
     checkSchema(database)
@@ -187,43 +181,75 @@ function prepare(database: DatabaseSync) {
         'ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, mac = excluded.mac, expires_ms = excluded.expires_ms',
     ),
     remove: database.prepare('DELETE FROM record WHERE kind = ? AND key = ?'),
-    leaves: database.prepare('SELECT i, text FROM leaf WHERE i >= ? ORDER BY i LIMIT ?'),
-    append: database.prepare('INSERT INTO leaf (i, text) VALUES (?, ?)'),
-    node: database.prepare('SELECT hash FROM node WHERE level = ? AND i = ?'),
-    // A node that somebody has put in ahead of its time must not stop the journal.
-    addNode: database.prepare('INSERT OR REPLACE INTO node (level, i, hash) VALUES (?, ?, ?)'),
-    head: database.prepare('SELECT size, checkpoint, state_mac, time_ms FROM head'),
+    segments: database.prepare(
+      'SELECT first, count, entries, checkpoint FROM segment ' +
+        'WHERE first >= ifnull((SELECT max(first) FROM segment WHERE first <= ?), 0) ORDER BY first LIMIT ?',
+    ),
+    addSegment: database.prepare(
+      'INSERT INTO segment (first, count, entries, checkpoint) VALUES (?, ?, ?, ?)',
+    ),
+    tile: database.prepare('SELECT hashes FROM tile WHERE level = ? AND i = ?'),
+    // A tile that somebody has put in ahead of its time must not stop the journal.
+    addTile: database.prepare('INSERT OR REPLACE INTO tile (level, i, hashes) VALUES (?, ?, ?)'),
+    head: database.prepare('SELECT size, checkpoint, state_mac, time_ms, open_from FROM head'),
+    addHead: database.prepare(
+      'INSERT INTO head (one, size, checkpoint, state_mac, time_ms, open_from) VALUES (1, ?, ?, ?, ?, ?)',
+    ),
     setHead: database.prepare(
-      'INSERT INTO head (one, size, checkpoint, state_mac, time_ms) VALUES (1, ?, ?, ?, ?) ' +
-        'ON CONFLICT (one) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint, ' +
-        'state_mac = excluded.state_mac, time_ms = excluded.time_ms',
+      'UPDATE head SET size = ?, checkpoint = ?, state_mac = ?, time_ms = ?, open_from = ? WHERE size = ?',
     ),
     begin: database.prepare('BEGIN IMMEDIATE'),
     commit: database.prepare('COMMIT'),
   }
 }
 
-function commit(database: DatabaseSync, statements: ReturnType<typeof prepare>, batch: StoreBatch): void {
+function write(database: DatabaseSync, statements: ReturnType<typeof prepare>, batch: StoreBatch): void {
   statements.begin.run()
   try {
-    const size = readHead(statements.head)?.size ?? 0
-    if (size !== batch.sizeBefore) {
-      throw new StoreMoved(`the store holds ${size} journal entries where ${batch.sizeBefore} were expected`)
-    }
+    setHead(statements, batch)
     for (const { kind, key, value, mac, expiresMs } of batch.puts) {
       statements.put.run(kind, key, value, mac, expiresMs ?? null)
     }
     for (const { kind, key } of batch.deletes) statements.remove.run(kind, key)
-    let index = batch.sizeBefore
-    for (const leaf of batch.leaves) statements.append.run(index++, leaf)
-    for (const node of batch.nodes) statements.addNode.run(node.level, node.index, node.hash)
-    const { head } = batch
-    statements.setHead.run(head.size, head.checkpoint, head.stateMac, head.timeMs)
+    const { segment } = batch
+    if (segment !== undefined) {
+      const { first, entries, checkpoint } = segment
+      statements.addSegment.run(first, entries.length, entries.join('\n'), checkpoint)
+    }
+    for (const { level, index, hashes } of batch.tiles) statements.addTile.run(level, index, hashes)
     statements.commit.run()
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
   }
+}
+
+/** @throws {StoreMoved} where the head is not the one that the batch was made for. */
+function setHead(statements: ReturnType<typeof prepare>, { head, sizeBefore }: StoreBatch): void {
+  const { size, checkpoint, stateMac, timeMs, openFrom } = head
+  const { changes } = statements.setHead.run(size, checkpoint, stateMac, timeMs, openFrom, sizeBefore)
+  if (changes === 1) return
+  const found = readHead(statements.head)
+  if (found !== undefined || sizeBefore !== 0) {
+    throw new StoreMoved(
+      `the store holds ${found?.size ?? 0} journal entries where ${sizeBefore} were expected`,
+    )
+  }
+  statements.addHead.run(size, checkpoint, stateMac, timeMs, openFrom)
+}
+
+function toSegment(row: unknown): StoredSegment {
+  const { first, count, entries, checkpoint } = row as Record<string, unknown> & {
+    first: number
+    entries: string
+    checkpoint: string
+  }
+  const lines = entries.split('\n')
+  if (lines.length === count) return { first, entries: lines, checkpoint }
+  throw signerError(
+    'SIGNER_JOURNAL_TAMPERED',
+    `The journal’s segment at entry ${first} has ${lines.length} entries where it says ${count}: it was changed.`,
+  )
 }
 
 interface RecordRow {
@@ -245,8 +271,9 @@ function toRecordSurely(row: unknown): StoredRecord {
 
 function readHead(statement: StatementSync): StoredHead | undefined {
   const row = statement.get() as
-    | { size: number; checkpoint: string; state_mac: Uint8Array; time_ms: number }
+    | { size: number; checkpoint: string; state_mac: Uint8Array; time_ms: number; open_from: number }
     | undefined
   if (row === undefined) return undefined
-  return { size: row.size, checkpoint: row.checkpoint, stateMac: row.state_mac, timeMs: row.time_ms }
+  const { size, checkpoint, state_mac, time_ms, open_from } = row
+  return { size, checkpoint, stateMac: state_mac, timeMs: time_ms, openFrom: open_from }
 }

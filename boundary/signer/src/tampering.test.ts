@@ -19,7 +19,7 @@ const withOlder = (text: string) => (database: DatabaseSync) => {
 }
 
 it('opens what nobody has touched', async () => {
-  await expect(closed.verifyAfter(() => undefined)).resolves.toMatchObject({ open: [] })
+  await expect(closed.verifyAfter(() => undefined)).resolves.toMatchObject({ open: new Map() })
 })
 
 describe('a changed record is named', () => {
@@ -183,7 +183,7 @@ describe('records that are genuine, but not the present ones', () => {
   it('a trigger that works along with the signer', async () => {
     const work = "DELETE FROM record WHERE kind = 'window'"
     const attack = (database: DatabaseSync) =>
-      database.exec(`CREATE TRIGGER forget AFTER INSERT ON leaf BEGIN ${work}; END`)
+      database.exec(`CREATE TRIGGER forget AFTER INSERT ON segment BEGIN ${work}; END`)
     await expect(closed.verifyAfter(attack)).rejects.toMatchObject(tampered('trigger forget'))
   })
 

@@ -1,9 +1,9 @@
-import { generateKeyPairSync, randomBytes, sign as signWithNode, verify as verifyWithNode } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, sign as signWithNode } from 'node:crypto'
 import { encodeHex, sha256 } from '@countersign/bytes'
 import { secp256k1 } from '@countersign/keys'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestKey } from '../../../test/signer/test-signer.ts'
-import { signReceipt, startVerifier, stopVerifier, verifyMade, verifyRequest } from './verifier.ts'
+import { startVerifier, stopVerifier, verifyMade, verifyRequest } from './verifier.ts'
 
 const base = new TextEncoder().encode('"@method": POST')
 
@@ -102,16 +102,12 @@ for (const where of ['here', 'on its thread'] as const) {
         verifyRequest({ ...good, publicKey: '0x00' }),
         verifyRequest({ ...good, signature: new Uint8Array(0) }),
         verifyMade({ ...madeSignature(), publicKey: '0xnothex' as '0x' }),
+        verifyMade({ ...madeSignature(), bytes: undefined as never }),
+        verifyMade({ ...madeSignature(), bytes: 'signature' as never }),
+        verifyRequest({ ...good, signature: [1, 2] as never }),
         verifyRequest(good),
       ])
-      expect(answers).toEqual([false, false, undefined, true])
-      await expect(signReceipt({} as never, base)).rejects.toThrow()
-    })
-
-    it('signs receipts', async () => {
-      const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-      const signature = await signReceipt(privateKey, base)
-      expect(verifyWithNode(null, base, publicKey, signature)).toBe(true)
+      expect(answers).toEqual([false, false, undefined, undefined, undefined, false, true])
     })
   })
 }

@@ -1,3 +1,4 @@
+import { isCountersignError } from '@countersign/bytes'
 import type { CountersignClient } from '@countersign/sdk'
 import { type Command, InvalidArgumentError } from 'commander'
 import { exitCodeOf } from './exit-codes.ts'
@@ -12,6 +13,8 @@ export interface Context {
   client(): CountersignClient
   /** Signs changes with every admin credential that is at hand. */
   admins(): CountersignClient
+  /** Signs alone what one admin may do alone: the first admin credential, or else the caller’s. */
+  admin(): CountersignClient
 }
 
 /** Runs an action: errors become messages and exit codes, in one place. An action may return its own exit code. */
@@ -34,6 +37,7 @@ export function act<Arguments extends unknown[], Options extends object>(
         settings,
         client: () => openClient(settings),
         admins: () => openClient(settings, 'admins'),
+        admin: () => openClient(settings, settings.adminFiles.length > 0 ? 'admins' : 'caller'),
       }
       process.exitCode = (await run(context, options, ...given)) ?? 0
     } catch (error) {
@@ -92,3 +96,18 @@ export async function gather<T>(items: AsyncIterable<T>, itemsMax: number): Prom
 
 /** What a list without --limit shows at most. */
 export const listItemsMax = 10_000
+
+/** @returns undefined where there is no such thing. */
+export async function found<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isCountersignError(error) && error.status === 404) return undefined
+    throw error
+  }
+}
+
+/** What `expected` must name to replace it. */
+export async function hashNow(asked: Promise<{ readonly hash: string }>): Promise<string | undefined> {
+  return (await found(asked))?.hash
+}

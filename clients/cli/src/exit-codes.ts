@@ -8,6 +8,7 @@ export const exitCodes = {
   refused: 3,
   verificationFailed: 4,
   unavailable: 5,
+  waiting: 6,
 } as const
 
 export const exitCodesHelp = `
@@ -17,7 +18,8 @@ Exit codes:
   2  the command was used wrongly
   3  refused by policy
   4  something did not verify: a journal, a receipt, a signature, an identity
-  5  the engine or the signer is not available`
+  5  the engine or the signer is not available
+  6  it is accepted and waits: a change that loosens, until its delay is over`
 
 const verificationCodes = new Set([
   'CLI_VERIFICATION_FAILED',

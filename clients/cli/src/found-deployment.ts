@@ -30,6 +30,8 @@ export interface Chain {
 export interface FoundingOptions {
   readonly admins: readonly Admin[]
   readonly quorum: number
+  /** How long changes wait that loosen; left out: not at all. */
+  readonly looseningDelay?: string
   readonly backend: 'file' | 'memory' | 'env'
   readonly port?: number
   readonly databaseUrl?: string
@@ -65,13 +67,13 @@ export function generateSecret(file: string): string {
 /** Writes the two configurations. They hold no secret but for a password that `databaseUrl` may carry (so: 0600).
  * @throws {CountersignError} CLI_FILE_EXISTS where there is a signer's already */
 export function writeConfigs(folder: string, options: FoundingOptions): DeploymentFiles {
-  const { admins, quorum, backend } = options
+  const { admins, quorum, backend, looseningDelay = '0s' } = options
   const files = {
     signerConfig: join(folder, 'signer.json'),
     engineConfig: join(folder, 'engine.json'),
     socket: join(folder, 'signer', 'run', 'signer.sock'),
   }
-  const signer = { dataDir: join(folder, 'signer'), socket: files.socket, backend, admins, quorum }
+  const signer = { dataDir: join(folder, 'signer'), socket: files.socket, backend, admins, quorum, looseningDelay }
   writeOwnFile(files.signerConfig, `${JSON.stringify(signer, null, 2)}\n`)
   writeEngineConfig(folder, files, options)
   return files

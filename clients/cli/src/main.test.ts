@@ -253,7 +253,7 @@ describe('offline verification', () => {
   })
 
   it('of a receipt needs a trusted signer, and finds changes', async () => {
-    const receipt = journal.receipt(3, entries[3]!)
+    const receipt = journal.receipt(3, entries)
     const file = write('receipt.json', { signature: '0x', receipt })
     const env = { COUNTERSIGN_AUDIENCE: journal.audience }
     expect((await run(['receipt', 'verify', file, '--json'], env)).json()).toMatchObject({

@@ -1,14 +1,19 @@
 import { Command } from 'commander'
 import { collect } from './command.ts'
+import { addBookCommands } from './commands/book.ts'
+import { addChangeCommands } from './commands/change.ts'
 import { addCredentialCommands } from './commands/credential.ts'
 import { addDevCommand } from './commands/dev.ts'
+import { addFreezeCommands } from './commands/freeze.ts'
 import { addInitCommand } from './commands/init.ts'
 import { addJournalCommands } from './commands/journal.ts'
+import { addOrganisationCommands } from './commands/organisation.ts'
 import { addPolicyCommands } from './commands/policy.ts'
 import { addProcessCommands } from './commands/processes.ts'
 import { addQuorumCommands } from './commands/quorum.ts'
 import { addSignCommands } from './commands/sign.ts'
 import { addWalletCommands } from './commands/wallet.ts'
+import { addWalletGroupCommands } from './commands/wallet-group.ts'
 import { exitCodesHelp } from './exit-codes.ts'
 
 const settingsHelp = `
@@ -35,5 +40,10 @@ export function createProgram(version: string): Command {
   addSignCommands(program)
   addJournalCommands(program)
   addQuorumCommands(program)
+  addChangeCommands(program)
+  addOrganisationCommands(program)
+  addBookCommands(program)
+  addWalletGroupCommands(program)
+  addFreezeCommands(program)
   return program
 }

@@ -4,6 +4,8 @@ import type {
   Credential,
   CredentialAlgorithm,
   InclusionProof,
+  PasskeyAlgorithm,
+  PasskeyRegistration,
   Power,
   Receipt,
   Role,
@@ -131,14 +133,47 @@ export interface PolicyAnswer {
   readonly policy?: unknown
 }
 
-export interface NewCredential {
-  readonly algorithm: CredentialAlgorithm
-  readonly publicKey: Hex
+interface NewCredentialFacts {
   readonly role: Role
   readonly name: string
   readonly powers?: readonly Power[]
   readonly attribution?: Attribution
+  /** ISO 8601, UTC. */
+  readonly expiresAt?: string
+  /** The policy of wallets that it makes without naming one. */
+  readonly walletPolicy?: string
 }
+
+export interface NewKey {
+  readonly algorithm: CredentialAlgorithm
+  readonly publicKey: Hex
+}
+
+/** See `registerPasskey`. */
+export interface NewPasskeyFacts {
+  readonly algorithm: PasskeyAlgorithm
+  readonly registration: PasskeyRegistration
+}
+
+export type NewCredential = NewCredentialFacts &
+  (
+    | NewKey
+    | (NewPasskeyFacts & { readonly rpId: string; readonly origins: readonly string[] })
+    | {
+        readonly algorithm: 'bearer'
+        /** SHA-256 of the key's text: see `createApiKey`. */
+        readonly publicKey: Hex
+        readonly role: 'agent'
+        readonly ratePerMinute?: number
+      }
+  )
+
+export type CredentialRotation = (NewKey | NewPasskeyFacts) & {
+  /** For how long the old key goes on; agents only, 7 days at most. */
+  readonly overlapS?: number
+}
+
+export type CredentialRotated = CredentialChanged & { readonly replaced: Credential }
 
 export interface CustodyAnswer {
   readonly [field: string]: unknown

@@ -1,4 +1,4 @@
-import type { Hex, JsonObject } from '@countersign/bytes'
+import type { Hex } from '@countersign/bytes'
 import type {
   Attribution,
   CheckpointAnswer,
@@ -6,6 +6,8 @@ import type {
   CreatedWallet,
   Credential,
   CredentialChanged,
+  CredentialRotated,
+  CredentialRotation,
   CustodyAnswer,
   EntriesAnswer,
   InclusionProof,
@@ -25,18 +27,11 @@ import type {
   Wallet,
   WalletPolicySet,
 } from './answers.ts'
+import { admin, type Call, get, post, segment } from './call.ts'
+import type { ChangeProposed } from './change-answers.ts'
+import { changeCalls } from './change-calls.ts'
 
-/** One request to a public route, before it is signed. `Answer` is only for the types. */
-export interface Call<Answer> {
-  readonly method: 'GET' | 'POST' | 'PUT'
-  /** With the query. */
-  readonly path: string
-  /** `undefined`: no body at all. */
-  readonly body: JsonObject | undefined
-  /** Policies, credentials and the organisation: needs the admin quorum and may live for a day. */
-  readonly admin: boolean
-  readonly answer?: Answer
-}
+export type { Call } from './call.ts'
 
 export interface ForWallet {
   readonly walletId: string
@@ -103,55 +98,37 @@ export const calls = {
   listPolicies: (query: PageQuery = {}) => get<Page<PolicyAnswer>>('/v1/policies', query),
   getPolicy: (id: string) => get<PolicyAnswer>(`/v1/policies/${segment(id)}`),
   putPolicy: (input: { id: string; policy: unknown; expected: string | null }) =>
-    admin<PolicyPut>('PUT', `/v1/policies/${segment(input.id)}`, {
+    admin<PolicyPut | ChangeProposed>('PUT', `/v1/policies/${segment(input.id)}`, {
       policy: input.policy,
       expected: input.expected,
     }),
   setWalletPolicy: (input: { walletId: string; policy: string | null; expected: string | null }) =>
-    admin<WalletPolicySet>('PUT', `/v1/wallets/${segment(input.walletId)}/policy`, {
+    admin<WalletPolicySet | ChangeProposed>('PUT', `/v1/wallets/${segment(input.walletId)}/policy`, {
       policy: input.policy,
       expected: input.expected,
     }),
   setOrganisationPolicy: (input: { policy: string | null; expected: string | null }) =>
-    admin<PolicySet>('PUT', '/v1/organisation/policy', { policy: input.policy, expected: input.expected }),
+    admin<PolicySet | ChangeProposed>('PUT', '/v1/organisation/policy', {
+      policy: input.policy,
+      expected: input.expected,
+    }),
 
   listCredentials: (query: PageQuery = {}) => get<Page<Credential>>('/v1/credentials', query),
   createCredential: (credential: NewCredential) =>
-    admin<CredentialChanged>('POST', '/v1/credentials', { ...credential }),
+    admin<CredentialChanged | ChangeProposed>('POST', '/v1/credentials', { ...credential }),
+  /** Signed by the old key first, then by the new one; of an admin by the rest of the quorum too. */
+  rotateCredential: (input: CredentialRotation & { readonly id: string }) => {
+    const { id, ...rotation } = input
+    return admin<CredentialRotated>('POST', `/v1/credentials/${segment(id)}/rotate`, rotation)
+  },
   revokeCredential: (id: string) =>
     admin<CredentialChanged>('POST', `/v1/credentials/${segment(id)}/revoke`, {}),
+
+  ...changeCalls,
 
   getCustody: (walletId: string) => get<CustodyAnswer>(`/v1/custody/${segment(walletId)}`),
 } as const
 
-function get<Answer>(path: string, query: object = {}): Call<Answer> {
-  const parameters = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined) parameters.set(name, String(value))
-  }
-  const text = parameters.toString()
-  return { method: 'GET', path: text === '' ? path : `${path}?${text}`, body: undefined, admin: false }
-}
-
-function post<Answer>(path: string, body: object): Call<Answer> {
-  return { method: 'POST', path, body: jsonBody(body), admin: false }
-}
-
-function admin<Answer>(method: 'POST' | 'PUT', path: string, body: object): Call<Answer> {
-  return { method, path, body: jsonBody(body), admin: true }
-}
-
 function forWallet<Answer>(input: ForWallet, verb: string, body: object): Call<Answer> {
   return post(`/v1/wallets/${segment(input.walletId)}/${verb}`, { ...body, attribution: input.attribution })
-}
-
-function segment(id: string): string {
-  return encodeURIComponent(id)
-}
-
-/** Bigints become decimal strings and undefined fields vanish: the body's text is exactly what is signed. */
-function jsonBody(value: object): JsonObject {
-  return JSON.parse(
-    JSON.stringify(value, (_key, field: unknown) => (typeof field === 'bigint' ? field.toString() : field)),
-  ) as JsonObject
 }

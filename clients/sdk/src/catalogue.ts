@@ -44,11 +44,23 @@ export const sdkErrors = {
     summary: 'A credential key or file is not in a form that can be read, or its parts do not fit together.',
     fix: 'Create the credential again with createCredentialKey, or pass an unencrypted PKCS #8 key.',
   },
+  SDK_PASSKEY_REFUSED: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'The browser or the authenticator did not make a passkey, or did not sign with one.',
+    fix: 'Ask again from a click, on a page of the passkey’s origin, with an authenticator that can verify its user.',
+  },
   SDK_CREDENTIAL_FILE_EXPOSED: {
     status: 400,
     retry: 'after-fix',
     summary: 'Other users can read a file that holds a private key.',
     fix: 'Run chmod 600 on the file; if others could have read it, revoke the credential and make a new one.',
+  },
+  SDK_CHANGE_WAITS: {
+    status: 409,
+    retry: 'later',
+    summary: 'A change that the program counts on loosens, so it waits for the organisation’s delay.',
+    fix: 'Go on once it is due; `countersign change list` shows what waits. One admin can veto it until then.',
   },
   SDK_WAIT_TIMED_OUT: {
     status: 504,

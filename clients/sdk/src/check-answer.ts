@@ -2,7 +2,10 @@ import { canonicalJson, decodeHex, encodeHex, type Hex, keccak256, sha256 } from
 import {
   type ApiOperation,
   audienceOf,
+  delayableOperations,
+  isBearerRequest,
   matchRoute,
+  parseBearerRequest,
   parseRequestSignatures,
   type Receipt,
   type ReceiptType,
@@ -12,10 +15,11 @@ import {
   verifyReceipt,
 } from '@countersign/wire'
 import { sdkError } from './catalogue.ts'
+import { changeProofs, entriesOfState, isChange, proposalProof } from './change-proofs.ts'
 
-type Fields = Readonly<Record<string, unknown>>
+export type Fields = Readonly<Record<string, unknown>>
 
-interface Proof {
+export interface Proof {
   readonly type: ReceiptType
   /** Whether the journal entry says what the answer says. Throws where the answer has not even the form. */
   readonly fits: (answer: Fields, entry: Fields, request: SignedRequest) => boolean
@@ -23,6 +27,7 @@ interface Proof {
 
 /** What an engine must not be able to make up: every signature, every address, every change. */
 const proofs: Readonly<Partial<Record<ApiOperation, Proof>>> = {
+  ...changeProofs,
   signMessage: { type: 'signed', fits: isSignature },
   signTypedData: { type: 'signed', fits: isSignature },
   signRaw: { type: 'signed', fits: isSignature },
@@ -63,6 +68,13 @@ const proofs: Readonly<Partial<Record<ApiOperation, Proof>>> = {
     type: 'credential',
     fits: (answer, entry) => entry.change === 'revoked' && isCredential(answer, entry),
   },
+  rotateCredential: {
+    type: 'credential',
+    fits: (answer, entry) =>
+      entry.change === 'rotated' &&
+      isCredential(answer, entry) &&
+      canonicalJson(answer.replaced) === canonicalJson(entry.replaced),
+  },
 }
 
 /**
@@ -80,11 +92,15 @@ export function checkAnswer(
   }
   const { operation } = match.route
   if (operation === 'getReceipt') checkOwnReceipt(answer, { request, audience, match })
-  const proof = proofs[operation]
-  if (proof === undefined) return
+  if (operation === 'getChange') checkChange(answer, { audience, match })
+  const direct = proofs[operation]
+  if (direct === undefined) return
   const { receipt, ...fields } = fieldsOf(answer)
-  const entry = entryOf(receipt, { audience, types: [proof.type] })
-  if (entry.requestDigest !== parseRequestSignatures(request).digest) {
+  // Which of the two it is, the signer says: in the entry that it has signed.
+  const possible = delayableOperations.has(operation) ? [direct, proposalProof] : [direct]
+  const entry = entryOf(receipt, { audience, types: possible.map(({ type }) => type) })
+  const proof = possible.find(({ type }) => type === entry.type) ?? direct
+  if (entry.requestDigest !== askersOf(request).digest) {
     throw unproven('the receipt is of another request')
   }
   checkAsker(entry, request, request.headers['idempotency-key'])
@@ -99,6 +115,15 @@ function checkOwnReceipt(
   { request, audience, match }: { request: SignedRequest; audience: string; match: RouteMatch },
 ): void {
   checkAsker(entryOf(answer, { audience, types: receiptTypes }), request, match.params.requestId)
+}
+
+/** What became of a change, by the entry that says so; the request that it was for was an earlier one. */
+function checkChange(answer: unknown, { audience, match }: { audience: string; match: RouteMatch }): void {
+  const { receipt, ...fields } = fieldsOf(answer)
+  const entry = entryOf(receipt, { audience, types: entriesOfState(fields.state) })
+  if (!isChange(fields, entry, match.params.changeId)) {
+    throw unproven('the answer says something else than the journal entry in its receipt')
+  }
 }
 
 function entryOf(
@@ -121,10 +146,17 @@ function entryOf(
 /** Request ids are each credential's own. Of a quorum's request the journal names all who had signed it first. */
 function checkAsker(entry: Fields, request: SignedRequest, requestId: string | undefined): void {
   const named = Array.isArray(entry.credentials) ? entry.credentials : [entry.credential]
-  const isOwn = parseRequestSignatures(request).signatures.some(({ credentialId }) =>
-    named.includes(credentialId),
-  )
+  const isOwn = askersOf(request).ids.some((id) => named.includes(id))
   if (entry.requestId !== requestId || !isOwn) throw unproven('the receipt is of another request')
+}
+
+function askersOf(request: SignedRequest): { readonly digest: string; readonly ids: readonly string[] } {
+  if (isBearerRequest(request)) {
+    const { digest, credentialId } = parseBearerRequest(request)
+    return { digest, ids: [credentialId] }
+  }
+  const { digest, signatures } = parseRequestSignatures(request)
+  return { digest, ids: signatures.map(({ credentialId }) => credentialId) }
 }
 
 function isFitting({ fits }: Proof, answer: Fields, entry: Fields, request: SignedRequest): boolean {

@@ -3,6 +3,7 @@ import { audienceOf, ordinaryLifetimeS, quorumLifetimeS, type SignedRequest } fr
 import type {
   CheckpointAnswer,
   Credential,
+  CredentialRotation,
   Health,
   Identity,
   NewCredential,
@@ -14,8 +15,11 @@ import type {
   TransactionRequest,
   Wallet,
 } from './answers.ts'
+import { bearerRequest, checkApiKey } from './api-key.ts'
 import { type Call, calls, type ForWallet, type PageQuery, type WalletQuery } from './calls.ts'
 import { sdkError } from './catalogue.ts'
+import type { BookSummary, ChangeState, ChangeSummary } from './change-answers.ts'
+import type { WalletGroupSummary } from './change-calls.ts'
 import { checkAnswer } from './check-answer.ts'
 import type { CredentialSigner } from './credential-key.ts'
 import { newRequestId, signRequest } from './sign-request.ts'
@@ -32,7 +36,13 @@ import {
 export interface ClientOptions {
   /** The engine, for example `http://127.0.0.1:8720`. */
   readonly url: string
-  readonly credential: CredentialSigner
+  /** What signs. Either this or `apiKey`. */
+  readonly credential?: CredentialSigner
+  /**
+   * `csk_…`, instead of `credential`: whoever sees it has it, and so has the engine. Good only for what a policy grants
+   * to `bearer`, and for no change.
+   */
+  readonly apiKey?: string
   /** Sign administrative requests together with `credential`, where a quorum is needed. */
   readonly cosigners?: readonly CredentialSigner[]
   /**
@@ -76,8 +86,12 @@ export type CountersignClient = ReturnType<typeof createCountersignClient>
  * a wallet's address too: keep the one that `wallets.create` gave.
  */
 export function createCountersignClient(options: ClientOptions) {
-  const { credential, cosigners = [] } = options
+  const { credential, apiKey, cosigners = [] } = options
   const transport = transportOf(options)
+  const signing = (): CredentialSigner => {
+    if (credential !== undefined) return credential
+    throw sdkError('SDK_INPUT_INVALID', 'This client has an API key, which signs nothing.')
+  }
   let knownAudience: Promise<string> | undefined =
     options.audience === undefined ? undefined : Promise.resolve(options.audience)
 
@@ -100,20 +114,30 @@ export function createCountersignClient(options: ClientOptions) {
   }
 
   /** Signs now with every credential of this client; for quorum files, `cosignRequest` adds the others' later. */
-  const sign = async <Answer>(call: Call<Answer>, callOptions: CallOptions = {}): Promise<SignedRequest> =>
-    signRequest({
+  const sign = async <Answer>(
+    call: Call<Answer>,
+    callOptions: CallOptions & { readonly signers?: readonly CredentialSigner[] } = {},
+  ): Promise<SignedRequest> => {
+    const requestId = callOptions.requestId ?? newRequestId()
+    if (apiKey !== undefined) return bearerRequest(call, { apiKey, audience: await audience(), requestId })
+    return signRequest({
       call,
       audience: await audience(),
-      requestId: callOptions.requestId ?? newRequestId(),
-      signers: call.admin ? [credential, ...cosigners] : [credential],
+      requestId,
+      signers: callOptions.signers ?? (call.admin ? [signing(), ...cosigners] : [signing()]),
       lifetimeS: ordinaryLifetimeS,
       nowMs: Date.now(),
     })
+  }
 
-  const execute = async <Answer>(call: Call<Answer>, callOptions: CallOptions = {}): Promise<Answer> => {
+  const execute = async <Answer>(
+    call: Call<Answer>,
+    callOptions: CallOptions & { readonly signers?: readonly CredentialSigner[] } = {},
+  ): Promise<Answer> => {
     const requestId = callOptions.requestId ?? newRequestId()
-    const { signal } = callOptions
-    return (await proven(transport, () => sign(call, { requestId }), { signal })) as Answer
+    const { signal, signers } = callOptions
+    const signed = () => sign(call, signers === undefined ? { requestId } : { requestId, signers })
+    return (await proven(transport, signed, { signal })) as Answer
   }
 
   const proven = async (
@@ -140,7 +164,7 @@ export function createCountersignClient(options: ClientOptions) {
       call,
       audience: await audience(),
       requestId: callOptions.requestId ?? newRequestId(),
-      signers: [credential],
+      signers: [signing()],
       lifetimeS: call.admin ? quorumLifetimeS : ordinaryLifetimeS,
       nowMs: Date.now(),
     })
@@ -212,11 +236,47 @@ export function createCountersignClient(options: ClientOptions) {
       list: () => pages<Credential>((page) => calls.listCredentials(page), execute),
       create: (input: NewCredential, o?: CallOptions) => execute(calls.createCredential(input), o),
       revoke: (id: string, o?: CallOptions) => execute(calls.revokeCredential(id), o),
+      /**
+       * Puts a new key in the place of this client's own; of an admin the cosigners sign too. This client goes on with
+       * the old key: make another one with the new.
+       */
+      rotate: (next: CredentialSigner, rotation: CredentialRotation, o: CallOptions = {}) =>
+        execute(calls.rotateCredential({ ...rotation, id: signing().id }), {
+          ...o,
+          signers: [signing(), next, ...cosigners],
+        }),
     },
     organisation: {
+      get: () => execute(calls.getOrganisation()),
+      setQuorum: (input: Parameters<typeof calls.setQuorum>[0], o?: CallOptions) =>
+        execute(calls.setQuorum(input), o),
+      setLooseningDelay: (input: Parameters<typeof calls.setLooseningDelay>[0], o?: CallOptions) =>
+        execute(calls.setLooseningDelay(input), o),
       setPolicy: (input: Parameters<typeof calls.setOrganisationPolicy>[0], o?: CallOptions) =>
         execute(calls.setOrganisationPolicy(input), o),
     },
+    changes: {
+      /** Oldest first. */
+      list: (query: { state?: ChangeState } = {}) =>
+        pages<ChangeSummary>((page) => calls.listChanges({ ...query, ...page }), execute),
+      get: (id: string) => execute(calls.getChange(id)),
+      veto: (id: string, { reason, ...o }: CallOptions & { readonly reason?: string } = {}) =>
+        execute(calls.vetoChange(reason === undefined ? { id } : { id, reason }), o),
+    },
+    books: {
+      list: () => pages<BookSummary>((page) => calls.listBooks(page), execute),
+      get: (id: string) => execute(calls.getBook(id)),
+      put: (input: Parameters<typeof calls.putBook>[0], o?: CallOptions) => execute(calls.putBook(input), o),
+    },
+    walletGroups: {
+      list: () => pages<WalletGroupSummary>((page) => calls.listWalletGroups(page), execute),
+      get: (id: string) => execute(calls.getWalletGroup(id)),
+      put: (input: Parameters<typeof calls.putWalletGroup>[0], o?: CallOptions) =>
+        execute(calls.putWalletGroup(input), o),
+    },
+    /** At once, by this client's own credential: everything, or one wallet. */
+    freeze: (input: Parameters<typeof calls.freeze>[0], o?: CallOptions) => execute(calls.freeze(input), o),
+    thaw: (input: Parameters<typeof calls.thaw>[0], o?: CallOptions) => execute(calls.thaw(input), o),
     custody: { get: (walletId: string) => execute(calls.getCustody(walletId)) },
   }
 }
@@ -235,6 +295,10 @@ function transportOf(options: ClientOptions): Transport {
       fix: 'Give scheme, host and port only: the path is part of what is signed.',
     })
   }
+  if ((options.credential === undefined) === (options.apiKey === undefined)) {
+    throw sdkError('SDK_INPUT_INVALID', 'One of the options credential and apiKey is needed, and only one.')
+  }
+  if (options.apiKey !== undefined) checkApiKey(options.apiKey, url)
   return {
     url: url.origin,
     fetch: options.fetch ?? ((address, init) => fetch(address, init)),

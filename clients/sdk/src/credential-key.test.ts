@@ -8,17 +8,17 @@ import {
 } from '@countersign/wire'
 import { describe, expect, it } from 'vitest'
 import {
-  type CredentialSigner,
   createCredentialKey,
   createUnexportableCredential,
   credentialFromCryptoKey,
   credentialFromPrivateKey,
+  type KeySigner,
 } from './credential-key.ts'
 import { credentialFromKeyObject } from './node/key-object-credential.ts'
 
 const base = encodeUtf8('"@method": POST')
 
-function verifies(signer: CredentialSigner, signature: Uint8Array, over = base): boolean {
+function verifies(signer: KeySigner, signature: Uint8Array, over = base): boolean {
   const publicKey = parsePublicKey(signer.algorithm, signer.publicKey)
   return verifySignature({ algorithm: signer.algorithm, publicKey }, over, signature)
 }

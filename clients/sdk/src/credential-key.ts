@@ -1,5 +1,10 @@
 import { concatBytes, decodeHex, encodeHex, type Hex, sha256 } from '@countersign/bytes'
-import { type CredentialAlgorithm, compressPublicKey, credentialId } from '@countersign/wire'
+import {
+  type CredentialAlgorithm,
+  compressPublicKey,
+  credentialId,
+  type SigningAlgorithm,
+} from '@countersign/wire'
 import { privateKeyToAccount, sign as signSecp256k1 } from 'viem/accounts'
 import { sdkError } from './catalogue.ts'
 
@@ -7,16 +12,21 @@ import { sdkError } from './catalogue.ts'
 export interface CredentialSigner {
   /** `cred_` and 32 hexadecimal digits, from the public key. */
   readonly id: string
-  readonly algorithm: CredentialAlgorithm
+  readonly algorithm: SigningAlgorithm
   /** Compressed point (33 bytes) or Ed25519 key (32 bytes). */
   readonly publicKey: Hex
-  /** @returns 64 bytes: r||s over SHA-256 for the ECDSA algorithms, R||S for Ed25519. */
+  /** @returns 64 bytes: r||s over SHA-256 for the ECDSA algorithms, R||S for Ed25519. Passkeys: their assertion. */
   readonly sign: (base: Uint8Array) => Promise<Uint8Array>
+}
+
+/** One that signs with a key of its own, without asking anybody. */
+export interface KeySigner extends CredentialSigner {
+  readonly algorithm: CredentialAlgorithm
 }
 
 /** A new key together with its private part, to be stored by the caller. */
 export interface CredentialKey {
-  readonly signer: CredentialSigner
+  readonly signer: KeySigner
   /** PKCS #8 for P-256 and Ed25519, the 32-byte scalar for secp256k1. A secret. */
   readonly privateKey: Uint8Array
 }
@@ -33,7 +43,7 @@ export async function createCredentialKey(algorithm: CredentialAlgorithm = 'p256
 }
 
 export interface CryptoKeyCredential {
-  readonly signer: CredentialSigner
+  readonly signer: KeySigner
   /** Store it in IndexedDB and give it to `credentialFromCryptoKey` later. */
   readonly keyPair: CryptoKeyPair
 }
@@ -48,7 +58,7 @@ export async function createUnexportableCredential(
 
 /** @param keyPair The private key may be non-extractable; the public one must be extractable, as WebCrypto makes them.
  * @throws {CountersignError} SDK_CREDENTIAL_INVALID */
-export async function credentialFromCryptoKey(keyPair: CryptoKeyPair): Promise<CredentialSigner> {
+export async function credentialFromCryptoKey(keyPair: CryptoKeyPair): Promise<KeySigner> {
   const algorithm = algorithmOf(keyPair.privateKey)
   const raw = new Uint8Array(await crypto.subtle.exportKey('raw', keyPair.publicKey))
   const parameters = algorithm === 'p256' ? { name: 'ECDSA', hash: 'SHA-256' } : { name: 'Ed25519' }
@@ -64,7 +74,7 @@ export async function credentialFromCryptoKey(keyPair: CryptoKeyPair): Promise<C
 export async function credentialFromPrivateKey(
   algorithm: CredentialAlgorithm,
   privateKey: Uint8Array | Hex,
-): Promise<CredentialSigner> {
+): Promise<KeySigner> {
   const bytes = typeof privateKey === 'string' ? decodeHex(privateKey, 'privateKey') : privateKey
   if (algorithm === 'secp256k1') return secp256k1Signer(bytes)
   const pkcs8 = bytes.length === 32 ? concatBytes(pkcs8Head[algorithm], bytes) : bytes
@@ -82,7 +92,7 @@ const pkcs8Head = {
   ed25519: decodeHex('0x302e020100300506032b657004220420'),
 } as const
 
-async function importPkcs8(algorithm: 'p256' | 'ed25519', pkcs8: Uint8Array): Promise<CredentialSigner> {
+async function importPkcs8(algorithm: 'p256' | 'ed25519', pkcs8: Uint8Array): Promise<KeySigner> {
   const parameters = keyParameters(algorithm)
   const readable = await crypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), parameters, true, ['sign'])
   const jwk = await crypto.subtle.exportKey('jwk', readable)
@@ -116,7 +126,7 @@ function algorithmOf(key: CryptoKey): 'p256' | 'ed25519' {
 }
 
 // WebCrypto does not have this curve, so the scalar stays in memory: prefer the other two.
-function secp256k1Signer(scalar: Uint8Array): CredentialSigner {
+function secp256k1Signer(scalar: Uint8Array): KeySigner {
   const privateKey = encodeHex(scalar)
   let uncompressed: Uint8Array
   try {
@@ -134,6 +144,6 @@ function signerOf(
   algorithm: CredentialAlgorithm,
   publicKey: Uint8Array,
   sign: CredentialSigner['sign'],
-): CredentialSigner {
+): KeySigner {
   return { id: credentialId(algorithm, publicKey), algorithm, publicKey: encodeHex(publicKey), sign }
 }

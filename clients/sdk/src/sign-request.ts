@@ -1,6 +1,7 @@
 import { encodeBase64Url } from '@countersign/bytes'
 import {
   addSignature,
+  isSignedByMany,
   matchRoute,
   ordinaryLifetimeS,
   prepareRequest,
@@ -45,10 +46,10 @@ export async function cosignRequest(
   { lifetimeS = ordinaryLifetimeS, nowMs = Date.now() }: { lifetimeS?: number; nowMs?: number } = {},
 ): Promise<SignedRequest> {
   const isSigned = request.headers.signature !== undefined
-  if (isSigned && matchRoute(request.method, request.path).route.auth !== 'quorum') {
+  if (isSigned && !isSignedByMany(matchRoute(request.method, request.path).route)) {
     throw sdkError(
       'SDK_INPUT_INVALID',
-      'A request that no quorum decides takes the signature of one credential.',
+      'A request that is neither a quorum’s nor a rotation takes the signature of one credential.',
     )
   }
   const created = Math.floor(nowMs / 1000)

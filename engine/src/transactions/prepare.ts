@@ -1,4 +1,4 @@
-import { type Hex, parseAmountMinor, parseQuantity } from '@countersign/bytes'
+import { type Hex, isCountersignError, parseAmountMinor, parseQuantity } from '@countersign/bytes'
 import { type TransactionRequest, wireError } from '@countersign/wire'
 import { serializeTransaction, type TransactionSerializable } from 'viem'
 import { engineError } from '../catalogue.ts'
@@ -24,6 +24,8 @@ export interface Wanted {
   readonly from: Hex
   readonly request: TransactionRequest
   readonly maxFeeMinor: string | undefined
+  /** False: it is signed only, and the money may come later. True where it is left out. */
+  readonly mustBeFunded?: boolean
 }
 
 const gasOfPlainTransfer = 21_000n
@@ -35,11 +37,14 @@ const gasPerBlob = 131_072n
  * Fills in type, gas and prices where the caller left them open; nothing else, and the signer checks that.
  * @throws {CountersignError} ENGINE_WOULD_REVERT, ENGINE_INSUFFICIENT_FUNDS, ENGINE_FEE_OVER_CAP,
  *   ENGINE_CHAIN_UNAVAILABLE, WIRE_INVALID_BODY */
-export async function draftTransaction(chain: Chain, { from, request, maxFeeMinor }: Wanted): Promise<Draft> {
+export async function draftTransaction(
+  chain: Chain,
+  { from, request, maxFeeMinor, mustBeFunded = true }: Wanted,
+): Promise<Draft> {
   const [fees, balance] = await Promise.all([chain.fees(), chain.balance(from)])
   const type = request.type ?? inferType(request, fees.baseFee !== undefined)
   checkFitsType(request, type)
-  const gas = stated(request.gas, 'gas') ?? (await estimate(chain, from, request))
+  const gas = stated(request.gas, 'gas') ?? (await estimate(chain, from, request, mustBeFunded))
   const blobs = BigInt(request.blobVersionedHashes?.length ?? 0)
   const blobPrice =
     type === 3 ? (stated(request.maxFeePerBlobGas, 'maxFeePerBlobGas') ?? (await chain.blobFee()) * 2n) : 0n
@@ -48,7 +53,7 @@ export async function draftTransaction(chain: Chain, { from, request, maxFeeMino
   const prices = type < 2 ? legacyPrices(request, fees.gasPrice, cap) : marketPrices(request, fees, cap)
   const highest = gas * (prices.gasPrice ?? prices.maxFeePerGas ?? 0n) + blobFee
   const value = stated(request.value, 'value') ?? 0n
-  if (balance < value + highest) {
+  if (mustBeFunded && balance < value + highest) {
     throw engineError(
       'ENGINE_INSUFFICIENT_FUNDS',
       `The wallet has ${balance}, and the value with the highest fee comes to ${value + highest}, in the smallest unit.`,
@@ -131,9 +136,14 @@ function checkFitsType(request: TransactionRequest, type: number): void {
   }
 }
 
-async function estimate(chain: Chain, from: Hex, request: TransactionRequest): Promise<bigint> {
+async function estimate(
+  chain: Chain,
+  from: Hex,
+  request: TransactionRequest,
+  mustBeFunded: boolean,
+): Promise<bigint> {
   const { to, data, accessList, authorizationList, blobVersionedHashes } = request
-  const gas = await chain.estimateGas({
+  const call = {
     from,
     ...(to === undefined ? {} : { to }),
     ...(data === undefined ? {} : { data }),
@@ -145,6 +155,12 @@ async function estimate(chain: Chain, from: Hex, request: TransactionRequest): P
     ...(blobVersionedHashes === undefined
       ? {}
       : { blobVersionedHashes, maxFeePerBlobGas: hexQuantity((await chain.blobFee()) * 2n) }),
+  }
+  const gas = await chain.estimateGas(call).catch((error) => {
+    const isPoor = isCountersignError(error) && error.code === 'ENGINE_INSUFFICIENT_FUNDS'
+    // A node estimates nothing that the wallet cannot pay. What a plain transfer costs does not hang on its value.
+    if (mustBeFunded || !isPoor || (data ?? '0x') !== '0x') throw error
+    return chain.estimateGas({ ...call, value: '0x0' })
   })
   // The state may change until it is mined; a plain transfer has nothing that could.
   return gas === gasOfPlainTransfer ? gas : (gas * 12n) / 10n

@@ -67,7 +67,7 @@ export async function sendTransaction(engine: Transactions, order: SendOrder): P
     const id = await engine.store.transactions.prepare({
       ...lane,
       id: `tx_${randomBytes(12).toString('hex')}`,
-      credentialId: caller.credential.id,
+      credentialId: caller.subject,
       requestId: caller.requestId,
       requestDigest: caller.digest,
       nonce,
@@ -218,7 +218,7 @@ async function nextNonce(
 
 /** Same id and body: the same answer. An interrupted request is as if it had never come. */
 async function earlierAnswer(engine: Transactions, caller: Caller): Promise<SignerAnswer | undefined> {
-  const row = await engine.store.transactions.findByRequest(caller.credential.id, caller.requestId)
+  const row = await engine.store.transactions.findByRequest(caller.subject, caller.requestId)
   if (row === undefined) return undefined
   if (row.requestDigest !== caller.digest) {
     throw wireError(

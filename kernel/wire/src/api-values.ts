@@ -1,6 +1,6 @@
 import type { Hex } from '@countersign/bytes'
 import Type from 'typebox'
-import { credentialAlgorithms, type Power, powers, type Role } from './request.ts'
+import { credentialAlgorithms, credentialKinds, type Power, powers, type Role } from './request.ts'
 
 /** The schemas of single values, from which those of bodies in `api.ts` are made. */
 
@@ -87,19 +87,67 @@ export const powersSchema = Type.Array(oneOf<Power>(powers, 'A power beside the 
 })
 export const credentialAlgorithmSchema = oneOf(credentialAlgorithms, 'Algorithm of the credential’s key.')
 
+export const expirySchema = Type.Unsafe<string>(
+  Type.String({
+    pattern: '^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{3})?Z$',
+    maxLength: 24,
+    description: 'ISO 8601, UTC; from then on the credential is as good as revoked.',
+  }),
+)
+const passkeyIdSchema = Type.String({
+  pattern: '^[A-Za-z0-9_-]{2,1364}$',
+  description: 'The authenticator’s own id of it, base64url.',
+})
+export const rpIdSchema = Type.String({
+  minLength: 1,
+  maxLength: 253,
+  description: 'Id of the WebAuthn relying party: a domain.',
+})
+export const originsSchema = Type.Array(
+  Type.String({ minLength: 1, maxLength: 270, description: 'For example https://console.example.org.' }),
+  { minItems: 1, maxItems: 8, uniqueItems: true, description: 'Pages on which the passkey may be used.' },
+)
+export const ratePerMinuteSchema = Type.Integer({
+  minimum: 1,
+  maximum: 60_000,
+  description: 'Requests in a minute; 600 where it is left out.',
+})
+
 export const credentialSchema = Type.Object(
   {
     id: credentialIdSchema,
-    algorithm: credentialAlgorithmSchema,
-    publicKey: hexUpTo(33, 'Compressed point (33 bytes) or Ed25519 key (32 bytes).'),
+    algorithm: oneOf(credentialKinds, 'Algorithm of its key; `webauthn-…`: a passkey; `bearer`: an API key.'),
+    publicKey: hexUpTo(
+      33,
+      'Compressed point (33 bytes) or Ed25519 key (32 bytes); of an API key the SHA-256 (32 bytes).',
+    ),
     role: roleSchema,
     name: nameSchema,
     powers: powersSchema,
     attribution: attributionSchema,
     status: oneOf(['active', 'revoked'], 'A revoked credential never comes back.'),
     createdAt: timeSchema,
+    expiresAt: Type.Optional(timeSchema),
+    subject: Type.Optional(credentialIdSchema),
+    replacedBy: Type.Optional(credentialIdSchema),
+    passkey: Type.Optional(
+      Type.Object({
+        passkeyId: passkeyIdSchema,
+        rpId: rpIdSchema,
+        origins: originsSchema,
+        backupEligible: Type.Boolean({ description: 'Whether it can be copied to other devices.' }),
+      }),
+    ),
+    bearer: Type.Optional(
+      Type.Literal(true, { description: 'Whoever sees the key has it, the engine first of all.' }),
+    ),
+    ratePerMinute: Type.Optional(ratePerMinuteSchema),
+    walletPolicy: Type.Optional(policyIdSchema),
   },
-  { description: 'A public key that may ask.' },
+  {
+    description:
+      'A key that may ask. `subject`: the id that it had before any rotation, by which policies and windows go.',
+  },
 )
 
 const jsonValue = Type.Unknown({ description: 'Any JSON.' })
@@ -107,18 +155,25 @@ export const jsonObjectSchema = Type.Record(Type.String(), jsonValue)
 
 export const receiptSchema = Type.Object(
   {
-    version: Type.Literal(1),
+    version: Type.Literal(2),
     signer: Type.String({ pattern: '^sgn_[0-9a-f]{32}$', description: 'Audience id of the signer.' }),
     journalKey: hexOf(32, 'Ed25519 public key of the journal.'),
     index: countSchema,
     entry: Type.Record(Type.String(), jsonValue, {
       description: 'The journal entry: what was signed, made or changed.',
     }),
-    signature: Type.String({
-      description: 'base64 of the journal key’s signature over index and leaf hash.',
+    path: Type.Array(Type.String(), {
+      description:
+        'RFC 9162 inclusion path of the entry in the tree of the checkpoint: base64, from the leaf up.',
+    }),
+    checkpoint: Type.String({
+      description: 'C2SP signed checkpoint of the commit that the entry came with.',
     }),
   },
-  { description: 'Signed answer; verifies offline with the journal key.' },
+  {
+    description:
+      'Signed answer: an entry and the proof that it stands in the journal; verifies offline with the journal key.',
+  },
 )
 
 export const errorAnswerSchema = Type.Object(

@@ -1,5 +1,14 @@
 import Type, { type Static } from 'typebox'
 import {
+  bitcoinFormSchema,
+  signedPsbtAnswer,
+  signedSolanaTransactionAnswer,
+  signPsbtBody,
+  signSolanaTransactionBody,
+  walletChainSchema,
+  walletTypeSchema,
+} from './api-chains.ts'
+import {
   addressSchema,
   amountSchema,
   attributionSchema,
@@ -7,24 +16,29 @@ import {
   credentialAlgorithmSchema,
   credentialSchema,
   type errorAnswerSchema,
+  expirySchema,
   hexOf,
   hexUpTo,
   jsonObjectSchema,
   nameSchema,
   nullable,
   oneOf,
+  originsSchema,
   pageItemsMax,
   payloadBytesMax,
   policyHashSchema,
   policyIdSchema,
   powersSchema,
   quantitySchema,
+  ratePerMinuteSchema,
   receiptSchema,
   roleSchema,
+  rpIdSchema,
   strict,
   timeSchema,
   walletIdSchema,
 } from './api-values.ts'
+import { passkeyAlgorithms } from './request.ts'
 import { bodyCharsMax, pathCharsMax } from './request-signature.ts'
 import { transactionRequestSchema } from './transaction-request.ts'
 
@@ -44,7 +58,9 @@ const userIdentifierTypeSchema = oneOf(userIdentifierTypes, 'What the user ident
 
 export const createWalletBody = Type.Object(
   {
-    type: oneOf(['EVM', 'SOLANA'], 'Chain family.'),
+    type: walletTypeSchema,
+    chain: Type.Optional(walletChainSchema),
+    form: Type.Optional(bitcoinFormSchema),
     name: Type.Optional(nameSchema),
     policy: Type.Optional(policyIdSchema),
     userIdentifier: Type.Optional(userIdentifierSchema),
@@ -61,7 +77,10 @@ export const signMessageBody = Type.Object(
         Type.String({ maxLength: messageCharsMax }),
         Type.Object({ raw: hexUpTo(payloadBytesMax, 'The message’s bytes.') }, strict),
       ],
-      { description: 'For personal_sign (EIP-191): text, or bytes as {raw}.' },
+      {
+        description:
+          'Text, or bytes as {raw}. EVM: for personal_sign (EIP-191). SOLANA: UTF-8 text, signed as it is.',
+      },
     ),
     attribution,
   },
@@ -104,9 +123,14 @@ export const sendTransactionBody = Type.Object(
   strict,
 )
 
-export const signTransactionBody = Type.Union([unsignedTransactionBody, sendTransactionBody], {
-  description: 'Finished bytes, or what is wanted, of which the engine fills in nonce, gas and prices.',
-})
+/** Which one: by the wallet's type. */
+export const signTransactionBody = Type.Union(
+  [unsignedTransactionBody, sendTransactionBody, signSolanaTransactionBody, signPsbtBody],
+  {
+    description:
+      'EVM: `unsignedTransaction`, finished bytes, or `transaction`, what is wanted, of which the engine fills in nonce, gas and prices. SOLANA: `message`. BITCOIN: `psbt`.',
+  },
+)
 
 export const signAuthorizationBody = Type.Object(
   { contractAddress: addressSchema, chainId: countSchema, nonce: countSchema, attribution },
@@ -117,7 +141,10 @@ export const signRawBody = Type.Union(
   [
     Type.Object({ digest: hexOf(32, 'What an EVM wallet’s key signs as it is.'), attribution }, strict),
     Type.Object(
-      { data: hexUpTo(payloadBytesMax, 'What an Ed25519 wallet’s key signs.'), attribution },
+      {
+        data: hexUpTo(payloadBytesMax, 'What a SOLANA wallet’s key signs; no transaction of Solana.'),
+        attribution,
+      },
       strict,
     ),
   ],
@@ -150,17 +177,65 @@ export const setOrganisationPolicyBody = Type.Object(
   { ...strict, description: '`expected` is the id that stands there now. null: this layer does not apply.' },
 )
 
-export const createCredentialBody = Type.Object(
+const keyMembers = {
+  algorithm: credentialAlgorithmSchema,
+  publicKey: hexUpTo(33, 'Compressed point (33 bytes) or Ed25519 key (32 bytes).'),
+}
+const base64UrlSchema = (description: string) =>
+  Type.String({ pattern: '^[A-Za-z0-9_-]{1,4096}$', maxLength: 4_096, description })
+const passkeyMembers = {
+  algorithm: oneOf(passkeyAlgorithms, 'Must be that of the key in the registration.'),
+  registration: Type.Object(
+    {
+      clientDataJSON: base64UrlSchema('As navigator.credentials.create gave it, base64url.'),
+      attestationObject: base64UrlSchema('As navigator.credentials.create gave it, base64url.'),
+    },
+    { ...strict, description: 'The registration response of WebAuthn, not a bare key.' },
+  ),
+}
+const commonMembers = {
+  role: roleSchema,
+  name: nameSchema,
+  powers: Type.Optional(powersSchema),
+  attribution,
+  expiresAt: Type.Optional(expirySchema),
+  walletPolicy: Type.Optional(policyIdSchema),
+}
+
+export const createCredentialBody = Type.Union(
+  [
+    Type.Object({ ...keyMembers, ...commonMembers }, strict),
+    Type.Object({ ...passkeyMembers, rpId: rpIdSchema, origins: originsSchema, ...commonMembers }, strict),
+    Type.Object(
+      {
+        algorithm: Type.Literal('bearer'),
+        publicKey: hexOf(32, 'SHA-256 of the API key’s text; the key itself never goes here.'),
+        ...commonMembers,
+        role: Type.Literal('agent'),
+        ratePerMinute: Type.Optional(ratePerMinuteSchema),
+      },
+      strict,
+    ),
+  ],
   {
-    algorithm: credentialAlgorithmSchema,
-    publicKey: hexUpTo(33, 'Compressed point (33 bytes) or Ed25519 key (32 bytes).'),
-    role: roleSchema,
-    name: nameSchema,
-    powers: Type.Optional(powersSchema),
-    attribution,
+    description:
+      'A key, a passkey, or an API key. `walletPolicy`: the policy of wallets that it makes without naming one.',
   },
-  strict,
 )
+
+/** The new key takes over role, powers and attribution; the request is signed by the old one and by it. */
+export const overlapSMax = 604_800
+const overlapS = Type.Optional(
+  Type.Integer({
+    minimum: 0,
+    maximum: overlapSMax,
+    description: 'For how long the old key goes on; 0 where it is left out. Agents only.',
+  }),
+)
+export const rotateCredentialBody = Type.Union([
+  Type.Object({ ...keyMembers, overlapS }, strict),
+  Type.Object({ ...passkeyMembers, overlapS }, strict),
+])
 
 export const emptyBody = Type.Object({}, strict)
 
@@ -214,13 +289,18 @@ export const consistencyQuery = Type.Object(
 
 export const walletAnswer = Type.Object({
   id: walletIdSchema,
-  type: oneOf(['EVM', 'SOLANA'], 'Chain family.'),
+  type: walletTypeSchema,
   algorithm: oneOf(['secp256k1', 'ed25519'], 'Algorithm of the key.'),
   scheme: oneOf(['SECP256K1', 'ED25519'], 'Signature scheme.'),
   status: oneOf(['ready'], 'Whether it can sign.'),
-  address: Type.String({ description: 'EIP-55 for EVM, base58 for Solana.' }),
+  address: Type.String({ description: 'EIP-55 for EVM, base58 for Solana, bech32 or bech32m for Bitcoin.' }),
   publicKey: hexUpTo(33, 'Compressed point, or Ed25519 key.'),
-  chains: Type.Array(Type.String({ description: 'CAIP-2.' })),
+  chains: Type.Array(
+    Type.String({
+      description: 'CAIP-2: its one network; of EVM wallets eip155, which stands for every chain.',
+    }),
+  ),
+  form: Type.Optional(bitcoinFormSchema),
   name: Type.Optional(nullable(nameSchema)),
   policy: nullable(policyIdSchema),
   backend: Type.String({ description: 'Where its key is.' }),
@@ -235,12 +315,16 @@ export const signatureAnswer = Type.Object({
   signature: hexUpTo(65, 'EVM: r||s||v, 65 bytes. Ed25519: 64 bytes.'),
   receipt: receiptSchema,
 })
-export const signedTransactionAnswer = Type.Object({
+const signedEvmTransactionAnswer = Type.Object({
   signature: hexUpTo(65, 'r||s||v.'),
   signedTransaction: hexUpTo(2 * payloadBytesMax, 'Ready to be broadcast.'),
   hash: hexOf(32, 'Hash of the transaction.'),
   receipt: receiptSchema,
 })
+export const signedTransactionAnswer = Type.Union(
+  [signedEvmTransactionAnswer, signedSolanaTransactionAnswer, signedPsbtAnswer],
+  { description: 'By the wallet’s type: EVM, SOLANA, BITCOIN.' },
+)
 export const signedAuthorizationAnswer = Type.Object({
   signature: hexUpTo(65, 'r||s||v.'),
   r: hexOf(32, 'r'),
@@ -283,6 +367,12 @@ const assignment = {
 export const walletPolicyAnswer = Type.Object({ walletId: walletIdSchema, ...assignment })
 export const organisationPolicyAnswer = Type.Object(assignment)
 export const credentialChangeAnswer = Type.Object({ ...credentialSchema.properties, receipt: receiptSchema })
+/** The new credential, and what became of the old one. */
+export const rotateCredentialAnswer = Type.Object({
+  ...credentialSchema.properties,
+  replaced: credentialSchema,
+  receipt: receiptSchema,
+})
 
 export const checkpointAnswer = Type.Object({
   checkpoint: Type.String({ description: 'C2SP signed note: origin, size, root, signature.' }),
@@ -354,11 +444,13 @@ export type PutPolicyBody = Static<typeof putPolicyBody>
 export type SetWalletPolicyBody = Static<typeof setWalletPolicyBody>
 export type SetOrganisationPolicyBody = Static<typeof setOrganisationPolicyBody>
 export type CreateCredentialBody = Static<typeof createCredentialBody>
+export type RotateCredentialBody = Static<typeof rotateCredentialBody>
 export type WalletAnswer = Static<typeof walletAnswer>
 export type CreatedWalletAnswer = Static<typeof createdWalletAnswer>
 export type PutPolicyAnswer = Static<typeof putPolicyAnswer>
 export type WalletPolicyAnswer = Static<typeof walletPolicyAnswer>
 export type OrganisationPolicyAnswer = Static<typeof organisationPolicyAnswer>
 export type CredentialChangeAnswer = Static<typeof credentialChangeAnswer>
+export type RotateCredentialAnswer = Static<typeof rotateCredentialAnswer>
 export type TransactionAnswer = Static<typeof transactionAnswer>
 export type ErrorAnswer = Static<typeof errorAnswerSchema>

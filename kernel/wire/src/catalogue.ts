@@ -32,6 +32,76 @@ export const wireErrors = {
     summary: 'A request is signed by a credential that was revoked.',
     fix: 'Use another credential; a revoked one never comes back.',
   },
+  WIRE_CREDENTIAL_EXPIRED: {
+    status: 401,
+    retry: 'never',
+    summary: 'A request is by a credential whose time is over: it has expired, or was replaced by rotation.',
+    fix: 'Use the credential that took its place, or ask an admin quorum to add one.',
+  },
+  WIRE_API_KEY_INVALID: {
+    status: 401,
+    retry: 'after-fix',
+    summary: 'A request carries something as API key that cannot be one, or two of them.',
+    fix: 'Send the key as it was shown (csk_…), in X-API-Key or in Authorization: Bearer, once.',
+  },
+  WIRE_BEARER_NOT_ENOUGH: {
+    status: 403,
+    retry: 'after-fix',
+    summary: 'A request that an API key is not enough for: changes, approvals and grants are signed.',
+    fix: 'Sign the request with a key or a passkey that may ask for it.',
+  },
+  WIRE_RATE_LIMITED: {
+    status: 429,
+    retry: 'later',
+    summary: 'A credential has made more requests than its rate allows.',
+    fix: 'Wait for the seconds in Retry-After (details.retryAfterS), or ask an admin quorum for a key with a higher rate.',
+  },
+  WIRE_PASSKEY_MALFORMED: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'What a passkey’s browser or authenticator has given is not in the form of WebAuthn.',
+    fix: 'Send authenticatorData, clientDataJSON and signature exactly as navigator.credentials gave them; the SDK does.',
+  },
+  WIRE_PASSKEY_CHALLENGE: {
+    status: 401,
+    retry: 'after-fix',
+    summary:
+      'A passkey has signed another challenge: the request was altered, or the assertion is of another one.',
+    fix: 'Ask the passkey again, with SHA-256 of this request’s signature base as challenge.',
+  },
+  WIRE_PASSKEY_ORIGIN: {
+    status: 401,
+    retry: 'after-fix',
+    summary: 'A passkey was used, or is to be pinned, on an origin that is not its own.',
+    fix: 'Use it on a page of one of its pinned origins, not inside another page. If nobody meant to use another page, take it as phishing.',
+  },
+  WIRE_PASSKEY_RP: {
+    status: 401,
+    retry: 'after-fix',
+    summary:
+      'A passkey was used for another relying party id than the one it is pinned to, or that id is no domain.',
+    fix: 'Pass the rpId of the credential to navigator.credentials.',
+  },
+  WIRE_PASSKEY_NOT_VERIFIED: {
+    status: 401,
+    retry: 'after-fix',
+    summary:
+      'The authenticator does not say that its user was present and verified (PIN, fingerprint, face).',
+    fix: 'Ask with userVerification: "required", on an authenticator that can verify its user.',
+  },
+  WIRE_PASSKEY_CLONED: {
+    status: 401,
+    retry: 'after-fix',
+    summary:
+      'A passkey’s counter did not grow, or its backup flag changed: the authenticator may have been copied.',
+    fix: 'If requests only arrived in another order than they were signed, sign again. Otherwise have the passkey revoked; the journal has an entry of type alarm.',
+  },
+  WIRE_PASSKEY_REGISTRATION: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'The registration of a passkey cannot be taken.',
+    fix: 'Register with attestation "none" and the challenge of registrationChallenge; the SDK’s registerPasskey does.',
+  },
   WIRE_NONCE_REPLAYED: {
     status: 409,
     retry: 'after-fix',

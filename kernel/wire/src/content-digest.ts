@@ -1,9 +1,9 @@
-import { encodeBase64, encodeUtf8, sha256 } from '@countersign/bytes'
+import { sha256Base64 } from '@countersign/bytes'
 import { wireError } from './catalogue.ts'
 
 /** Content-Digest of RFC 9530 with SHA-256, over the exact bytes of the body (a string is taken as UTF-8). */
 export function contentDigest(body: string | Uint8Array): string {
-  return `sha-256=:${encodeBase64(sha256(typeof body === 'string' ? encodeUtf8(body) : body))}:`
+  return `sha-256=:${sha256Base64(body)}:`
 }
 
 /**

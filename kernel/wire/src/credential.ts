@@ -3,12 +3,12 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { p256 } from '@noble/curves/nist.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { wireError } from './catalogue.ts'
-import type { CredentialAlgorithm } from './request.ts'
+import type { CredentialAlgorithm, CredentialKind } from './request.ts'
 
 export const credentialIdForm = /^cred_[0-9a-f]{32}$/
 
-/** @param publicKey As `parsePublicKey` gives it: one key has one encoding, so one id. */
-export function credentialId(algorithm: CredentialAlgorithm, publicKey: Uint8Array): string {
+/** @param publicKey As `parsePublicKey` gives it: one key has one encoding, so one id. Of an API key its hash. */
+export function credentialId(algorithm: CredentialKind, publicKey: Uint8Array): string {
   const digest = sha256(concatBytes(encodeUtf8(`${algorithm}\0`), publicKey))
   return `cred_${encodeHex(digest.subarray(0, 16)).slice(2)}`
 }

@@ -7,6 +7,7 @@ import {
   inclusionProof,
   leafHash,
   MerkleFrontier,
+  MerkleGrowth,
   nodeHash,
   verifyConsistency,
   verifyInclusion,
@@ -128,5 +129,44 @@ describe('against the recursive definition', () => {
         expect(isEqual(root, hashes[index]!)).toBe(false)
       }),
     )
+  })
+})
+
+describe('a tree that leaves are appended to together', () => {
+  it('has the root, the right edge, the nodes and the paths that appending one by one gives', () => {
+    const fromAndTo = fc
+      .tuple(fc.nat(sizeMax), fc.nat(sizeMax))
+      .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const)
+    fc.assert(
+      fc.property(fromAndTo, ([from, to]) => {
+        const frontier = new MerkleFrontier()
+        for (const hash of hashes.slice(0, from)) frontier.append(hash)
+        const growth = new MerkleGrowth(frontier, hashes.slice(from, to))
+        expect([growth.sizeBefore, growth.size, frontier.size]).toEqual([from, to, from])
+        expect(growth.root).toEqual(naiveRoot(hashes.slice(0, to)))
+        const completed = hashes.slice(from, to).flatMap((hash) => frontier.append(hash))
+        for (const { level, index, hash } of completed) expect(growth.node(level, index)).toEqual(hash)
+        expect(growth.frontier().size).toBe(to)
+        expect(growth.frontier().roots).toEqual(frontier.roots)
+        for (let index = from; index < to; index++)
+          expect(growth.path(index)).toEqual(naivePath(index, hashes.slice(0, to)))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('knows nothing of the other leaves', () => {
+    const frontier = new MerkleFrontier()
+    for (const hash of hashes.slice(0, 5)) frontier.append(hash)
+    const growth = new MerkleGrowth(frontier, hashes.slice(5, 8))
+    for (const index of [-1, 0, 4, 8, 1.5, Number.NaN]) expect(() => growth.path(index)).toThrow(/not among/)
+    for (const [level, index] of [
+      [0, 1],
+      [1, 0],
+      [1, 4],
+      [4, 0],
+      [2, 2],
+    ] as const)
+      expect(() => growth.node(level, index)).toThrow(/did not make/)
   })
 })

@@ -84,6 +84,84 @@ export class MerkleFrontier {
   }
 }
 
+/**
+ * A tree and the leaves that are appended to it together. Everything that proves one of them in the grown tree is the
+ * right edge of the old one or made of the leaves themselves, so no older node has to be read.
+ */
+export class MerkleGrowth {
+  readonly sizeBefore: number
+  readonly size: number
+  readonly root: Uint8Array
+  /** From the leaves up: the nodes at `begin` and to its right. `begin` is even; the last node may be a ragged one. */
+  readonly #levels: readonly { readonly begin: number; readonly hashes: readonly Uint8Array[] }[]
+
+  constructor(before: MerkleFrontier, leaves: readonly Uint8Array[]) {
+    this.sizeBefore = before.size
+    this.size = before.size + leaves.length
+    const roots = [...before.roots]
+    const levels: { begin: number; hashes: readonly Uint8Array[] }[] = []
+    let begin = before.size
+    let hashes = leaves
+    for (;;) {
+      if (begin % 2 === 1) {
+        // The left neighbour is a perfect subtree whose parent was not complete: a root of the old right edge.
+        hashes = [roots.pop() as Uint8Array, ...hashes]
+        begin--
+      }
+      levels.push({ begin, hashes })
+      if (begin === 0 && hashes.length <= 1) break
+      hashes = parentsOf(hashes)
+      begin /= 2
+    }
+    this.#levels = levels
+    this.root = hashes[0] ?? emptyRoot()
+  }
+
+  /** The right edge of the grown tree. */
+  frontier(): MerkleFrontier {
+    const nodes = frontierNodes(this.size)
+    return new MerkleFrontier(
+      this.size,
+      nodes.map(({ level, index }) => this.node(level, index)),
+    )
+  }
+
+  /** A perfect subtree that the leaves completed, or that stands at the right edge of either tree.
+   * @throws {CountersignError} WIRE_PROOF_OUT_OF_RANGE */
+  node(level: number, index: number): Uint8Array {
+    const found = this.#levels[level]?.hashes[index - (this.#levels[level]?.begin ?? 0)]
+    if (found !== undefined && (index + 1) * 2 ** level <= this.size) return found
+    throw wireError('WIRE_PROOF_OUT_OF_RANGE', `The appended leaves did not make the node ${level}/${index}.`)
+  }
+
+  /** RFC 9162 section 2.1.3.1, for one of the appended leaves in the grown tree.
+   * @throws {CountersignError} WIRE_PROOF_OUT_OF_RANGE */
+  path(index: number): Uint8Array[] {
+    if (!Number.isSafeInteger(index) || index < this.sizeBefore || index >= this.size) {
+      throw wireError('WIRE_PROOF_OUT_OF_RANGE', `The entry ${index} is not among those appended.`)
+    }
+    const path: Uint8Array[] = []
+    let at = index
+    for (const { begin, hashes } of this.#levels) {
+      // A ragged node has no sibling, and stands for itself one level up.
+      const sibling = hashes[(at % 2 === 0 ? at + 1 : at - 1) - begin]
+      if (sibling !== undefined) path.push(sibling)
+      at = Math.floor(at / 2)
+    }
+    return path
+  }
+}
+
+function parentsOf(hashes: readonly Uint8Array[]): Uint8Array[] {
+  const parents: Uint8Array[] = []
+  for (let i = 0; i < hashes.length; i += 2) {
+    const left = hashes[i] as Uint8Array
+    const right = hashes[i + 1]
+    parents.push(right === undefined ? left : nodeHash(left, right))
+  }
+  return parents
+}
+
 /** The perfect subtrees that a tree of `size` leaves consists of, from left to right. */
 export function frontierNodes(size: number): readonly MerkleNodeId[] {
   checkSize(size)

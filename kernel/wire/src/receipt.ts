@@ -1,7 +1,6 @@
 import {
   canonicalJson,
   decodeBase64,
-  encodeBase64,
   encodeHex,
   encodeUtf8,
   type Hex,
@@ -9,14 +8,16 @@ import {
   sha256,
 } from '@countersign/bytes'
 import type { Checkpoint } from './checkpoint.ts'
-import { journalOrigin } from './checkpoint.ts'
+import { decodeCheckpoint, journalOrigin, parseNote, verifyCheckpoint } from './checkpoint.ts'
 import { parsePublicKey } from './credential.ts'
 import { leafHash, verifyInclusion } from './merkle.ts'
-import { verifySignature } from './verify-signature.ts'
 
-/** The signed answer to a request: who asked, what was signed or changed, and where the journal says so. */
+/**
+ * The signed answer to a request: who asked, what was signed or changed, and the proof that the journal says so. The
+ * parts are those of C2SP tlog-proof: an entry, its index, its inclusion path and a checkpoint; nothing else is signed.
+ */
 export interface Receipt {
-  readonly version: 1
+  readonly version: 2
   /** Audience id of the signer, derived from `journalKey`. */
   readonly signer: string
   /** Ed25519 public key, 32 bytes. */
@@ -25,8 +26,10 @@ export interface Receipt {
   readonly index: number
   /** The journal entry itself, of one of `receiptTypes`. */
   readonly entry: JsonObject
-  /** base64 of Ed25519 over `receiptPayload`. */
-  readonly signature: string
+  /** RFC 9162 inclusion path of the entry in the tree of the checkpoint: base64, from the leaf up. */
+  readonly path: readonly string[]
+  /** The C2SP signed checkpoint of the commit that the entry came with. */
+  readonly checkpoint: string
 }
 
 /** Types of the journal entries that answers carry receipts of. */
@@ -37,6 +40,16 @@ export const receiptTypes = [
   'wallet-policy',
   'organisation-policy',
   'credential',
+  'quorum',
+  'loosening-delay',
+  'book',
+  'wallet-group',
+  'change-proposed',
+  'change-applied',
+  'change-vetoed',
+  'change-dropped',
+  'freeze',
+  'thaw',
 ] as const
 export type ReceiptType = (typeof receiptTypes)[number]
 
@@ -59,8 +72,8 @@ export type ReceiptProblem =
   | 'other-journal-key'
   | 'signer-not-of-key'
   | 'entry-of-other-type'
-  | 'bad-signature'
   | 'other-journal'
+  | 'bad-checkpoint'
   | 'not-in-checkpoint'
 
 export type ReceiptResult =
@@ -78,38 +91,38 @@ export function encodeEntry(entry: unknown): Uint8Array {
   return encodeUtf8(canonicalJson(entry))
 }
 
-/** What the journal key signs for a receipt. */
-export function receiptPayload(index: number, entryLeafHash: Uint8Array): Uint8Array {
-  return encodeUtf8(`countersign-receipt-v1\n${index}\n${encodeBase64(entryLeafHash)}\n`)
-}
-
-export async function createReceipt(made: {
+export function createReceipt(made: {
   readonly journalKey: Uint8Array
   readonly index: number
   readonly entry: JsonObject
-  /** Ed25519 by the journal's key. */
-  readonly sign: (payload: Uint8Array) => Promise<Uint8Array> | Uint8Array
-}): Promise<Receipt> {
-  const { journalKey, index, entry, sign } = made
-  const signature = await sign(receiptPayload(index, leafHash(encodeEntry(entry))))
+  /** base64, from the leaf up. */
+  readonly path: readonly string[]
+  /** Signed, over the tree that the path leads to. */
+  readonly checkpoint: string
+}): Receipt {
+  const { journalKey, index, entry, path, checkpoint } = made
   return {
-    version: 1,
+    version: 2,
     signer: audienceOf(journalKey),
     journalKey: encodeHex(journalKey),
     index,
     entry,
-    signature: encodeBase64(signature),
+    path,
+    checkpoint,
   }
 }
 
-/** Verifies a receipt offline, from whatever file it came. Whose request it answers is for the reader to compare. */
+/**
+ * Verifies a receipt offline, from whatever file it came: the journal's key has signed a tree, and the entry stands in
+ * it at its index. Whose request it answers is for the reader to compare.
+ */
 export function verifyReceipt(
   receipt: unknown,
   { journalKey, types = ['signed'] }: ReceiptExpectation,
 ): ReceiptResult {
   const problem = receiptFormProblem(receipt)
   if (problem !== undefined) return refused('malformed', `The receipt ${problem}.`)
-  const { signer, index, entry, signature, journalKey: statedKey } = receipt as Receipt
+  const { signer, index, entry, path, checkpoint: note, journalKey: statedKey } = receipt as Receipt
   if (statedKey.toLowerCase() !== encodeHex(journalKey)) {
     return refused(
       'other-journal-key',
@@ -129,29 +142,45 @@ export function verifyReceipt(
     )
   }
   let hash: Uint8Array
-  let signatureBytes: Uint8Array
+  let stated: Checkpoint
   try {
     parsePublicKey('ed25519', journalKey)
     hash = leafHash(encodeEntry(entry))
-    signatureBytes = decodeBase64(signature)
+    stated = decodeCheckpoint(parseNote(note).text)
   } catch (cause) {
     return refused(
       'malformed',
       `The receipt cannot be read: ${cause instanceof Error ? cause.message : 'unknown'}`,
     )
   }
-  const key = { algorithm: 'ed25519', publicKey: journalKey } as const
-  if (!verifySignature(key, receiptPayload(index, hash), signatureBytes)) {
+  const hashes = decodeHashes(path)
+  if (hashes === undefined)
+    return refused('malformed', 'The receipt has a path with a hash that is not base64.')
+  const origin = journalOrigin(signer)
+  if (stated.origin !== origin) {
+    return refused('other-journal', `The checkpoint is of ${stated.origin}, the receipt of ${origin}.`)
+  }
+  const { size, root } = stated
+  if (!verifyInclusion({ index, size, leafHash: hash, root }, hashes)) {
     return refused(
-      'bad-signature',
-      'The signature of the receipt does not verify: index or entry were altered.',
+      'not-in-checkpoint',
+      'The path does not lead from the entry at its index to the root of the checkpoint: one of them was altered.',
+    )
+  }
+  try {
+    verifyCheckpoint(note, { name: origin, publicKey: journalKey })
+  } catch (cause) {
+    return refused(
+      'bad-checkpoint',
+      cause instanceof Error ? cause.message : 'The checkpoint does not verify.',
     )
   }
   return { valid: true, receipt: receipt as Receipt, leafHash: hash }
 }
 
 /**
- * Verifies a receipt and that its entry stands in the journal as the checkpoint has it.
+ * Verifies a receipt and that its entry stands in another state of the journal too, such as the present one: a journal
+ * that was put back or rewritten since has no such proof.
  * @param checkpoint As `verifyCheckpoint` gave it. */
 export function verifyReceiptInclusion(
   receipt: unknown,
@@ -194,19 +223,34 @@ export function decodeHashes(hashes: readonly string[]): readonly Uint8Array[] |
   }
 }
 
-const receiptKeys: readonly string[] = ['version', 'signer', 'journalKey', 'index', 'entry', 'signature']
+const receiptKeys: readonly string[] = [
+  'version',
+  'signer',
+  'journalKey',
+  'index',
+  'entry',
+  'path',
+  'checkpoint',
+]
+/** A path has at most one hash for each bit of the largest size that a checkpoint can state. */
+const pathHashesMax = 53
+const hashForm = /^[A-Za-z0-9+/]{43}=$/
 
 function receiptFormProblem(receipt: unknown): string | undefined {
   if (typeof receipt !== 'object' || receipt === null || Array.isArray(receipt)) return 'is not an object'
-  const { version, signer, journalKey, index, entry, signature } = receipt as Record<string, unknown>
+  const { version, signer, journalKey, index, entry, path, checkpoint } = receipt as Record<string, unknown>
   const unknownKey = Object.keys(receipt).find((key) => !receiptKeys.includes(key))
   if (unknownKey !== undefined) return `has the unknown member ${JSON.stringify(unknownKey.slice(0, 64))}`
-  if (version !== 1) return 'is not of version 1'
+  if (version !== 2) return 'is not of version 2'
   if (typeof signer !== 'string') return 'names no signer'
   if (typeof journalKey !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(journalKey)) return 'has no journal key'
   if (typeof index !== 'number' || !Number.isSafeInteger(index) || index < 0) return 'has no index'
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return 'has no entry'
-  if (typeof signature !== 'string') return 'has no signature'
+  if (!Array.isArray(path)) return 'has no path'
+  if (path.length > pathHashesMax) return `has a path of over ${pathHashesMax} hashes`
+  if (!path.every((hash) => typeof hash === 'string' && hashForm.test(hash)))
+    return 'has a path with what is no hash'
+  if (typeof checkpoint !== 'string') return 'has no checkpoint'
   return undefined
 }
 

@@ -1,13 +1,14 @@
-import { encodeHex, encodeUtf8, type Hex, sha256 } from '@countersign/bytes'
+import { encodeUtf8, type Hex, sha256Hex } from '@countersign/bytes'
 import { wireError } from './catalogue.ts'
 import { checkContentDigest, contentDigest } from './content-digest.ts'
 import { credentialIdForm } from './credential.ts'
 import {
-  type CredentialAlgorithm,
-  credentialAlgorithms,
+  isPasskeyAlgorithm,
   type SignedRequest,
+  type SigningAlgorithm,
   signatureAlgorithmNames,
   signedHeaders,
+  signingAlgorithms,
 } from './request.ts'
 import {
   component,
@@ -19,7 +20,10 @@ import {
   type SignatureInput,
   signatureBase,
   signatureBaseLines,
+  splitPath,
 } from './signature-base.ts'
+import { readSingleSignature } from './single-signature.ts'
+import { parsePasskeySignature } from './webauthn.ts'
 
 export const signatureTag = 'countersign-v1'
 
@@ -43,7 +47,7 @@ export const ordinaryLifetimeS = 300
 export const quorumLifetimeS = 86_400
 
 export interface SignatureParams {
-  readonly credential: { readonly id: string; readonly algorithm: CredentialAlgorithm }
+  readonly credential: { readonly id: string; readonly algorithm: SigningAlgorithm }
   /** Seconds since 1970. */
   readonly created: number
   readonly expires: number
@@ -52,7 +56,7 @@ export interface SignatureParams {
 }
 
 export interface RequestSigner extends SignatureParams {
-  /** ECDSA: r||s over SHA-256 of the base. Ed25519: over the base itself. 64 bytes either way. */
+  /** ECDSA: r||s over SHA-256 of the base. Ed25519: over the base itself. 64 bytes either way. Passkeys: `encodePasskeySignature`. */
   readonly sign: (base: Uint8Array) => Promise<Uint8Array> | Uint8Array
 }
 
@@ -70,7 +74,7 @@ export interface ParsedSignature {
   readonly label: string
   readonly credentialId: string
   /** As stated: must be compared with the credential's own. */
-  readonly algorithm: CredentialAlgorithm
+  readonly algorithm: SigningAlgorithm
   readonly created: number
   readonly expires: number
   readonly nonce: string
@@ -114,11 +118,7 @@ export function signatureBaseFor(request: SignedRequest, params: SignatureParams
 export async function addSignature(request: SignedRequest, signer: RequestSigner): Promise<SignedRequest> {
   const input = signatureInput(signer)
   const signature = await signer.sign(signatureBase(request, input))
-  if (signature.length !== signatureBytes) {
-    throw malformed(
-      `A signature has ${signature.length} bytes where ${signatureBytes} are needed (r||s, or R||S).`,
-    )
-  }
+  checkSignatureForm(signature, signer.credential.algorithm, 'The new signature')
   const inputs = new Map(parseSignatureInputs(request.headers['signature-input'] ?? ''))
   const signatures = new Map(parseSignatures(request.headers.signature ?? ''))
   if (inputs.size === signaturesMax) throw malformed(`A request carries at most ${signaturesMax} signatures.`)
@@ -146,6 +146,49 @@ export function parseRequestSignatures(request: SignedRequest): ParsedRequest {
   if (inputText === undefined || signatureText === undefined) {
     throw wireError('WIRE_SIGNATURE_MISSING', 'The request has no Signature-Input and Signature headers.')
   }
+  const single = parseSingleSignature(request, inputText, signatureText)
+  const signatures = single === undefined ? parseAllSignatures(request, inputText, signatureText) : [single]
+  return {
+    audience,
+    requestId,
+    digest: digestOf(request, digestHeader, audience, requestId),
+    signatures,
+  }
+}
+
+/** @returns undefined where the headers are not those of one key's signature, or not in order. */
+export function parseSingleSignature(
+  request: SignedRequest,
+  inputText: string,
+  signatureText: string,
+): ParsedSignature | undefined {
+  const single = readSingleSignature(inputText, signatureText)
+  if (single === undefined || !isNonce(single.nonce)) return undefined
+  const algorithm = algorithmOfName.get(single.alg)
+  if (algorithm === undefined || isPasskeyAlgorithm(algorithm)) return undefined
+  const { label, credentialId, created, expires, nonce, signature, input } = single
+  const base = encodeUtf8(`${plainBaseLines(request)}"@signature-params": ${input}`)
+  return { label, credentialId, algorithm, created, expires, nonce, base, signature }
+}
+
+/** `signatureBaseLines` of the signed components, for a request whose form has been checked. */
+function plainBaseLines({ method, path: pathAndQuery, headers }: SignedRequest): string {
+  const { path, query } = splitPath(pathAndQuery)
+  return `"@method": ${method}
+"@path": ${path}
+"@query": ${query}
+"content-digest": ${headers['content-digest']}
+"countersign-audience": ${headers['countersign-audience']}
+"idempotency-key": ${headers['idempotency-key']}
+`
+}
+
+/** @throws {CountersignError} WIRE_SIGNATURE_MISSING, WIRE_SIGNATURE_MALFORMED */
+export function parseAllSignatures(
+  request: SignedRequest,
+  inputText: string,
+  signatureText: string,
+): ParsedSignature[] {
   const inputs = parseSignatureInputs(inputText)
   const signatures = parseSignatures(signatureText)
   if (inputs.size === 0) throw wireError('WIRE_SIGNATURE_MISSING', 'The request has no signature.')
@@ -171,12 +214,7 @@ export function parseRequestSignatures(request: SignedRequest): ParsedRequest {
       'The Signature-Input or Signature header is not in its canonical form (RFC 8941 section 4.1).',
     )
   }
-  return {
-    audience,
-    requestId,
-    digest: digestOf(request, digestHeader, audience, requestId),
-    signatures: parsed,
-  }
+  return parsed
 }
 
 /** @throws {CountersignError} WIRE_FROM_THE_FUTURE, WIRE_STALE, WIRE_LIFETIME_TOO_LONG */
@@ -236,8 +274,8 @@ const headerNames: ReadonlySet<string> = new Set(signedHeaders)
 // The header is not signed, so it may only say what is true anyway.
 const contentTypes: readonly string[] = ['application/json', 'application/json; charset=utf-8']
 
-const algorithmOfName: ReadonlyMap<unknown, CredentialAlgorithm> = new Map(
-  credentialAlgorithms.map((algorithm) => [signatureAlgorithmNames[algorithm], algorithm]),
+const algorithmOfName: ReadonlyMap<unknown, SigningAlgorithm> = new Map(
+  signingAlgorithms.map((algorithm) => [signatureAlgorithmNames[algorithm], algorithm]),
 )
 
 function signatureInput({ credential, created, expires, nonce }: SignatureParams): SignatureInput {
@@ -264,14 +302,21 @@ function parseSignature(one: {
   const { label, input, encodedInput, signature, lines } = one
   if (!labelForm.test(label)) throw malformed(`The label ${label} is not one of sig1 to sig${signaturesMax}.`)
   checkComponents(input, label)
-  if (signature.length !== signatureBytes) {
-    throw malformed(
-      `The signature ${label} has ${signature.length} bytes where ${signatureBytes} are needed.`,
-    )
-  }
   const params = checkParams(input, label)
+  checkSignatureForm(signature, params.algorithm, `The signature ${label}`)
   const base = encodeUtf8(`${lines}"@signature-params": ${encodedInput}`)
   return { label, ...params, base, signature }
+}
+
+/** What the bytes mean is for the verification to say. */
+function checkSignatureForm(signature: Uint8Array, algorithm: SigningAlgorithm, what: string): void {
+  if (isPasskeyAlgorithm(algorithm)) {
+    parsePasskeySignature(signature)
+  } else if (signature.length !== signatureBytes) {
+    throw malformed(
+      `${what} has ${signature.length} bytes where ${signatureBytes} are needed (r||s, or R||S).`,
+    )
+  }
 }
 
 function checkComponents({ components }: SignatureInput, label: string): void {
@@ -330,7 +375,34 @@ function checkRequestForm(request: SignedRequest): {
   readonly requestId: string
   readonly digestHeader: string
 } {
-  const { method, path, headers, body } = request
+  checkRequestLine(request)
+  const { headers, body } = request
+  if (headers['x-api-key'] !== undefined) {
+    throw invalid('The request has an API key beside its signature; it is one or the other.')
+  }
+  const audience = checkAudienceForm(headers['countersign-audience'])
+  const requestId = checkRequestIdForm(headers['idempotency-key'])
+  const digestHeader = headers['content-digest']
+  checkContentDigest(digestHeader, body)
+  return { audience, requestId, digestHeader: digestHeader as string }
+}
+
+/** @throws {CountersignError} WIRE_INVALID_REQUEST */
+export function checkAudienceForm(audience: string | undefined): string {
+  if (audience !== undefined && audienceForm.test(audience)) return audience
+  throw invalid('The header countersign-audience is not the id of a signer.')
+}
+
+/** @throws {CountersignError} WIRE_INVALID_REQUEST */
+export function checkRequestIdForm(requestId: string | undefined): string {
+  if (requestId !== undefined && requestIdForm.test(requestId)) return requestId
+  throw invalid('The header idempotency-key is not 8 to 64 letters, digits, _ and -.')
+}
+
+/**
+ * What every request must be, however its caller is proven.
+ * @throws {CountersignError} WIRE_INVALID_REQUEST, WIRE_INVALID_BODY, WIRE_BODY_TOO_LARGE */
+export function checkRequestLine({ method, path, headers, body }: SignedRequest): void {
   if (!methods.includes(method)) throw invalid('The method is not GET, POST, PUT or DELETE.')
   if (typeof path !== 'string' || path.length > pathCharsMax || !pathForm.test(path)) {
     throw invalid(`The path is not a path and query of visible ASCII, at most ${pathCharsMax} characters.`)
@@ -357,17 +429,6 @@ function checkRequestForm(request: SignedRequest): {
   if (contentType !== undefined && !contentTypes.includes(contentType)) {
     throw invalid('The header content-type is not application/json.')
   }
-  const audience = headers['countersign-audience']
-  if (audience === undefined || !audienceForm.test(audience)) {
-    throw invalid('The header countersign-audience is not the id of a signer.')
-  }
-  const requestId = headers['idempotency-key']
-  if (requestId === undefined || !requestIdForm.test(requestId)) {
-    throw invalid('The header idempotency-key is not 8 to 64 letters, digits, _ and -.')
-  }
-  const digestHeader = headers['content-digest']
-  checkContentDigest(digestHeader, body)
-  return { audience, requestId, digestHeader: digestHeader as string }
 }
 
 function digestOf(
@@ -378,7 +439,7 @@ function digestOf(
 ): Hex {
   // A JSON list of strings has one reading; there is nothing in it that could be ordered or written otherwise.
   const bound = ['countersign-request-v1', method, path, bodyDigest, audience, requestId]
-  return encodeHex(sha256(encodeUtf8(JSON.stringify(bound))))
+  return sha256Hex(JSON.stringify(bound))
 }
 
 function invalid(message: string) {

@@ -1,27 +1,46 @@
 import type { Hex } from '@countersign/bytes'
 
-/** Public-key algorithms of credentials; the names of their signatures are RFC 9421's where it has one. */
+/** Keys that sign the signature base as it is; the names of their signatures are RFC 9421's where it has one. */
 export const credentialAlgorithms = ['p256', 'ed25519', 'secp256k1'] as const
 export type CredentialAlgorithm = (typeof credentialAlgorithms)[number]
+
+/** Passkeys: the base's hash is their WebAuthn challenge. */
+export const passkeyAlgorithms = ['webauthn-p256', 'webauthn-ed25519'] as const
+export type PasskeyAlgorithm = (typeof passkeyAlgorithms)[number]
+
+/** What can sign a request. */
+export const signingAlgorithms = [...credentialAlgorithms, ...passkeyAlgorithms] as const
+export type SigningAlgorithm = (typeof signingAlgorithms)[number]
+
+/** `bearer`: an API key, which signs nothing. */
+export const credentialKinds = [...signingAlgorithms, 'bearer'] as const
+export type CredentialKind = (typeof credentialKinds)[number]
 
 export const signatureAlgorithmNames = {
   p256: 'ecdsa-p256-sha256',
   ed25519: 'ed25519',
   // RFC 9421 registers no name for this curve; SHA-256, r||s as for P-256.
   secp256k1: 'ecdsa-secp256k1-sha256',
-} as const satisfies Record<CredentialAlgorithm, string>
+  // Nor for these.
+  'webauthn-p256': 'webauthn-p256',
+  'webauthn-ed25519': 'webauthn-ed25519',
+} as const satisfies Record<SigningAlgorithm, string>
+
+export function isPasskeyAlgorithm(kind: CredentialKind): kind is PasskeyAlgorithm {
+  return kind === 'webauthn-p256' || kind === 'webauthn-ed25519'
+}
 
 export type Role = 'agent' | 'approver' | 'admin'
 
 /** What a credential may do that no policy decides because no key is used. */
-export const powers = ['create-wallet', 'read'] as const
+export const powers = ['create-wallet', 'read', 'freeze'] as const
 export type Power = (typeof powers)[number]
 
 export interface Credential {
   /** `cred_` + first 32 hexadecimal digits of SHA-256 over `algorithm || 0x00 || publicKey`. */
   readonly id: string
-  readonly algorithm: CredentialAlgorithm
-  /** Compressed point (33 bytes) or Ed25519 key (32 bytes). */
+  readonly algorithm: CredentialKind
+  /** Compressed point (33 bytes) or Ed25519 key (32 bytes); of an API key the SHA-256, which is no secret. */
   readonly publicKey: Hex
   readonly role: Role
   readonly name: string
@@ -31,6 +50,29 @@ export interface Credential {
   readonly status: 'active' | 'revoked'
   /** ISO 8601. */
   readonly createdAt: string
+  /** ISO 8601; from then on it is as good as revoked. `isActive` decides. */
+  readonly expiresAt?: string
+  /** The credential that this one has come from by rotation, the first of them: see `subjectOf`. */
+  readonly subject?: string
+  readonly replacedBy?: string
+  /** Of passkeys, and of nothing else. */
+  readonly passkey?: Passkey
+  /** Of API keys, and of nothing else: whoever sees the key has it. */
+  readonly bearer?: true
+  /** Of API keys: requests in a minute. */
+  readonly ratePerMinute?: number
+  /** The policy of wallets that it makes without naming one. */
+  readonly walletPolicy?: string
+}
+
+/** Where a passkey may be used, and how browsers name it. All of it is fixed when it is added. */
+export interface Passkey {
+  /** The authenticator's own id of it, base64url. */
+  readonly passkeyId: string
+  readonly rpId: string
+  readonly origins: readonly string[]
+  /** Whether it can be copied to other devices. */
+  readonly backupEligible: boolean
 }
 
 export interface Attribution {
@@ -50,7 +92,7 @@ export interface SignedRequest {
   readonly body: string
 }
 
-/** The headers that travel with a signed request; any other stays at the engine. */
+/** The headers that travel with a request; any other stays at the engine. The last is never there together with a signature. */
 export const signedHeaders = [
   'content-digest',
   'content-type',
@@ -58,6 +100,7 @@ export const signedHeaders = [
   'idempotency-key',
   'signature',
   'signature-input',
+  'x-api-key',
 ] as const
 
 /** The signer's only message: a request, and what the engine has filled in for it. */

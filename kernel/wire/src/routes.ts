@@ -1,16 +1,21 @@
 import type { TSchema } from 'typebox'
 import * as api from './api.ts'
+import { signedUserOperationAnswer, signUserOperationBody } from './api-chains.ts'
 import { receiptSchema } from './api-values.ts'
 import { wireError } from './catalogue.ts'
 import { ordinaryLifetimeS, type ParsedRequest, quorumLifetimeS } from './request-signature.ts'
+import { changeRoutes } from './routes-changes.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT'
   /** `{name}` stands for one segment. */
   readonly pattern: string
   readonly operation: string
-  /** `quorum`: the admin quorum of the signer. `credential`: one signature; role, powers and policy decide. */
-  readonly auth: 'public' | 'credential' | 'quorum'
+  /**
+   * `quorum`: the admin quorum of the signer. `credential`: one signature; role, powers and policy decide.
+   * `rotation`: the old key and the new one; of an admin the quorum too.
+   */
+  readonly auth: 'public' | 'credential' | 'quorum' | 'rotation'
   /** Answered by the signer, to which the engine forwards it; otherwise by the engine. */
   readonly signer: boolean
   /** Of a success. */
@@ -81,7 +86,7 @@ export const routes = [
     auth: 'credential',
     signer: true,
     status: 200,
-    summary: 'Sign a personal message (EIP-191).',
+    summary: 'Sign a message: EVM as personal_sign (EIP-191), SOLANA as text.',
     body: api.signMessageBody,
     answer: api.signatureAnswer,
   },
@@ -117,6 +122,17 @@ export const routes = [
     summary: 'Sign an EIP-7702 authorization.',
     body: api.signAuthorizationBody,
     answer: api.signedAuthorizationAnswer,
+  },
+  {
+    method: 'POST',
+    pattern: '/v1/wallets/{walletId}/sign-user-operation',
+    operation: 'signUserOperation',
+    auth: 'credential',
+    signer: true,
+    status: 200,
+    summary: 'Sign a user operation (ERC-4337), decoded down to its inner calls.',
+    body: signUserOperationBody,
+    answer: signedUserOperationAnswer,
   },
   {
     method: 'POST',
@@ -302,6 +318,17 @@ export const routes = [
     answer: api.credentialChangeAnswer,
   },
   {
+    method: 'POST',
+    pattern: '/v1/credentials/{credentialId}/rotate',
+    operation: 'rotateCredential',
+    auth: 'rotation',
+    signer: true,
+    status: 201,
+    summary: 'Put a new key in the place of one’s own. Signed by the old key first, then by the new one.',
+    body: api.rotateCredentialBody,
+    answer: api.rotateCredentialAnswer,
+  },
+  {
     method: 'GET',
     pattern: '/v1/custody/{walletId}',
     operation: 'getCustody',
@@ -311,6 +338,7 @@ export const routes = [
     summary: 'Get the custody statement of a wallet.',
     answer: api.custodyAnswer,
   },
+  ...changeRoutes,
 ] as const satisfies readonly Route[]
 
 export type ApiRoute = (typeof routes)[number]
@@ -348,18 +376,23 @@ export function matchRoute(method: string, path: string): RouteMatch {
 
 /** For how long a signature may be valid on a route. */
 export function maxLifetimeS(route: Pick<Route, 'auth'>): number {
-  return route.auth === 'quorum' ? quorumLifetimeS : ordinaryLifetimeS
+  return isSignedByMany(route) ? quorumLifetimeS : ordinaryLifetimeS
+}
+
+/** Whether requests to a route may carry several signatures, which their signers add one after another. */
+export function isSignedByMany({ auth }: Pick<Route, 'auth'>): boolean {
+  return auth === 'quorum' || auth === 'rotation'
 }
 
 /**
- * Only a quorum signs together. Elsewhere each signature is a whole request, so whoever forwards one with several
+ * Only a quorum, and a rotation, is signed together. Elsewhere each signature is a whole request, so whoever forwards one with several
  * could make several of it.
  * @throws {CountersignError} WIRE_TOO_MANY_SIGNATURES */
 export function checkSignatureCount(
-  { auth }: Pick<Route, 'auth'>,
+  route: Pick<Route, 'auth'>,
   { signatures }: Pick<ParsedRequest, 'signatures'>,
 ): void {
-  if (auth === 'quorum' || signatures.length <= 1) return
+  if (isSignedByMany(route) || signatures.length <= 1) return
   throw wireError(
     'WIRE_TOO_MANY_SIGNATURES',
     `The request carries ${signatures.length} signatures; this route takes one.`,

@@ -12,6 +12,7 @@ import {
   LocalKey,
   type PublicKey,
   parseKeyUri,
+  type SchnorrSigner,
   type Signature,
   type SignRequest,
 } from '@countersign/keys'
@@ -58,7 +59,7 @@ const custody: BackendCustody = {
     'whoever sets the variable keeps it.',
 }
 
-export class EnvBackend implements KeyBackend {
+export class EnvBackend implements KeyBackend, SchnorrSigner {
   readonly custody = custody
   readonly #key: LocalKey
   /** The one name this key goes by: the first that is asked for, since a restarted signer asks before it creates. */
@@ -89,6 +90,10 @@ export class EnvBackend implements KeyBackend {
 
   async sign({ key, payload }: SignRequest): Promise<Signature> {
     return this.#get(key).sign(payload)
+  }
+
+  async signTaproot({ key, payload }: SignRequest): Promise<Uint8Array> {
+    return this.#get(key).signTaproot(payload)
   }
 
   async close(): Promise<void> {

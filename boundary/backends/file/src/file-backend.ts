@@ -17,6 +17,7 @@ import {
   type PublicKey,
   parseKeyUri,
   parseSealedFile,
+  type SchnorrSigner,
   type SealedFile,
   type SealedHeader,
   SealingKey,
@@ -76,7 +77,7 @@ interface FileBackendParts {
   readonly openedKeysMax: number | undefined
 }
 
-export class FileBackend implements KeyBackend, KeyImporter {
+export class FileBackend implements KeyBackend, KeyImporter, SchnorrSigner {
   readonly custody = custody
   readonly #directory: KeyDirectory
   readonly #sealing: SealingKey
@@ -114,6 +115,10 @@ export class FileBackend implements KeyBackend, KeyImporter {
 
   async sign({ key, payload }: SignRequest): Promise<Signature> {
     return this.#get(key).sign(payload)
+  }
+
+  async signTaproot({ key, payload }: SignRequest): Promise<Uint8Array> {
+    return this.#get(key).signTaproot(payload)
   }
 
   async close(): Promise<void> {

@@ -12,6 +12,7 @@ import {
   LocalKey,
   type PublicKey,
   parseKeyUri,
+  type SchnorrSigner,
   type Secp256k1,
   type Signature,
   type SignRequest,
@@ -41,7 +42,7 @@ const custody: BackendCustody = {
     'When the process ends the keys are gone and nobody can recover them.',
 }
 
-export class MemoryBackend implements KeyBackend, KeyImporter {
+export class MemoryBackend implements KeyBackend, KeyImporter, SchnorrSigner {
   readonly custody = custody
   readonly #curve: Secp256k1 | undefined
   readonly #keys = new Map<KeyUri, LocalKey>()
@@ -71,6 +72,10 @@ export class MemoryBackend implements KeyBackend, KeyImporter {
 
   async sign({ key, payload }: SignRequest): Promise<Signature> {
     return this.#get(key).sign(payload)
+  }
+
+  async signTaproot({ key, payload }: SignRequest): Promise<Uint8Array> {
+    return this.#get(key).signTaproot(payload)
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ import { type Command, Option } from 'commander'
 import { cliError } from '../catalogue.ts'
 import { act, collect, gather, listItemsMax } from '../command.ts'
 import { table } from '../output.ts'
+import { reportChange } from './changed.ts'
 import { executeOrWrite, type OutOption, outOption } from './quorum.ts'
 
 const roles = ['agent', 'approver', 'admin'] as const satisfies readonly Role[]
@@ -104,10 +105,7 @@ function addAdd(credential: Command): void {
   outOption(command)
   act(command, async (context, options: AddOptions) => {
     const answer = await executeOrWrite(context, calls.createCredential(newCredential(options)), options)
-    if (answer !== undefined) {
-      context.output.result(answer, () => [`${answer.id} added as ${answer.role} "${answer.name}"`])
-    }
-    return undefined
+    return reportChange(context, answer, ({ id, role, name }) => [`${id} added as ${role} "${name}"`])
   })
 }
 

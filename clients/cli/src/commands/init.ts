@@ -5,12 +5,14 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { cliError } from '../catalogue.ts'
 import { act, wholeNumber } from '../command.ts'
 import { type Admin, generateAdmins, generateSecret, initSigner, writeConfigs } from '../found-deployment.ts'
+import { delayOf } from './organisation.ts'
 
 interface InitOptions {
   readonly folder: string
   readonly admins: number
   readonly admin?: Admin[]
   readonly quorum?: number
+  readonly looseningDelay: string
   readonly backend: 'file' | 'memory' | 'env'
   readonly generateSecret?: string
 }
@@ -35,6 +37,7 @@ export function addInitCommand(program: Command): void {
       ).argParser(adminOf),
     )
     .option('--quorum <n>', 'how many admins must sign a change; by default all of them', wholeNumber)
+    .option('--loosening-delay <delay>', 'how long changes wait that loosen, for example 24h', delayOf, '0s')
     .addOption(new Option('--backend <name>').choices(['file', 'memory', 'env']).default('file'))
     .option('--generate-secret <file>', 'make the secret that seals the keys, in a file readable by you only')
     .addHelpText(
@@ -53,10 +56,11 @@ export function addInitCommand(program: Command): void {
     const generated = await generateAdmins(join(folder, 'credentials'), options.admins)
     const admins = [...given, ...generated.map(({ admin }) => admin)]
     const quorum = options.quorum ?? admins.length
-    const files = writeConfigs(folder, { admins, quorum, backend: options.backend })
+    const { backend, looseningDelay } = options
+    const files = writeConfigs(folder, { admins, quorum, backend, looseningDelay })
     const { audience } = await initSigner(files.signerConfig, secret)
     const credentials = generated.map(({ file }) => file)
-    output.result({ audience, quorum, ...files, credentials }, () => [
+    output.result({ audience, quorum, looseningDelay, ...files, credentials }, () => [
       `The signer is ${audience}; ${quorum} of its ${admins.length} admins must sign a change.`,
       `signer configuration: ${files.signerConfig}`,
       `engine configuration: ${files.engineConfig}`,

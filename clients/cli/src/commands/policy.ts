@@ -1,13 +1,14 @@
-import { type Hex, isCountersignError, parseJson } from '@countersign/bytes'
+import { type Hex, parseJson } from '@countersign/bytes'
 import { type Policy, parsePolicy } from '@countersign/policy'
-import { type CountersignClient, calls } from '@countersign/sdk'
+import { calls } from '@countersign/sdk'
 import type { Command } from 'commander'
 import { cliError } from '../catalogue.ts'
-import { act, gather, listItemsMax } from '../command.ts'
+import { act, gather, hashNow, listItemsMax } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { explainPolicy, intentOf, type PayloadOptions } from '../explain-policy.ts'
 import { table } from '../output.ts'
 import { readTextFile } from '../settings.ts'
+import { reportChange } from './changed.ts'
 import { executeOrWrite, type OutOption, outOption } from './quorum.ts'
 
 export function addPolicyCommands(program: Command): void {
@@ -66,25 +67,13 @@ function addApply(policy: Command): void {
   outOption(command)
   act(command, async (context, options: OutOption & { expected?: string }, file: string) => {
     const { id, document } = readPolicy(file)
-    const before = options.expected ?? (await hashNow(context.admins(), id)) ?? 'none'
+    const before = options.expected ?? (await hashNow(context.admins().policies.get(id))) ?? 'none'
     const expected = before === 'none' ? null : (before as Hex)
     const answer = await executeOrWrite(context, calls.putPolicy({ id, policy: document, expected }), options)
-    if (answer !== undefined) {
-      context.output.result(answer, () => [
-        `${id} version ${answer.version} is in force, hash ${answer.hash}${expected === null ? '' : `; it replaces ${expected}`}`,
-      ])
-    }
-    return undefined
+    return reportChange(context, answer, ({ version, hash }) => [
+      `${id} version ${version} is in force, hash ${hash}${expected === null ? '' : `; it replaces ${expected}`}`,
+    ])
   })
-}
-
-async function hashNow(client: CountersignClient, id: string): Promise<string | undefined> {
-  try {
-    return (await client.policies.get(id)).hash
-  } catch (error) {
-    if (isCountersignError(error) && error.status === 404) return undefined
-    throw error
-  }
 }
 
 function addShow(policy: Command): void {
@@ -134,13 +123,11 @@ function addAssign(policy: Command): void {
         expected === undefined ? (await context.admins().wallets.get(walletId)).policy : orNull(expected)
       const call = calls.setWalletPolicy({ walletId, policy: id, expected: before })
       const answer = await executeOrWrite(context, call, options)
-      if (answer !== undefined) context.output.result(answer, () => [`${id} decides for ${walletId} now`])
-      return undefined
+      return reportChange(context, answer, () => [`${id} decides for ${walletId} now`])
     }
     const call = calls.setOrganisationPolicy({ policy: orNull(id), expected: orNull(expected ?? 'none') })
     const answer = await executeOrWrite(context, call, options)
-    if (answer !== undefined) context.output.result(answer, () => [`${id} decides for every wallet now`])
-    return undefined
+    return reportChange(context, answer, () => [`${id} decides for every wallet now`])
   })
 }
 

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { cliError } from '../catalogue.ts'
 import { act, type Context } from '../command.ts'
 import { readJsonFile, writeOwnFile } from '../settings.ts'
+import { reportChange } from './changed.ts'
 
 /** A request that is on its way from admin to admin. Every one of them signs exactly these bytes. */
 interface RequestFile {
@@ -67,8 +68,11 @@ export function addQuorumCommands(program: Command): void {
     .description('send a request of the admin quorum')
   act(submit, async ({ output, admins }, _options: object, file: string) => {
     const answer = await admins().submit(readRequest(file))
-    output.result(answer, () => [JSON.stringify(answer, null, 2)])
-    return undefined
+    return reportChange(
+      { output },
+      typeof answer === 'object' && answer !== null ? answer : { answer },
+      (sent) => [JSON.stringify(sent, null, 2)],
+    )
   })
 }
 

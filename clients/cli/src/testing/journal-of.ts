@@ -3,12 +3,13 @@ import { decodeBase64Url, encodeBase64, encodeHex } from '@countersign/bytes'
 import type { JournalEntryJson, Receipt } from '@countersign/sdk'
 import {
   audienceOf,
+  createReceipt,
   encodeEntry,
   formatSignedCheckpoint,
   journalOrigin,
   leafHash,
   MerkleFrontier,
-  receiptPayload,
+  MerkleGrowth,
 } from '@countersign/wire'
 import type { JournalExport } from '../verify-journal.ts'
 
@@ -34,14 +35,18 @@ export function createTestJournal() {
       const checkpoint = { origin, size: frontier.size, root: frontier.root() }
       return formatSignedCheckpoint(checkpoint, { publicKey: key, sign: signBytes })
     },
-    receipt: (index: number, entry: JournalEntryJson): Receipt => ({
-      version: 1,
-      signer: audience,
-      journalKey: encodeHex(key),
-      index,
-      entry: entry as Receipt['entry'],
-      signature: encodeBase64(signBytes(receiptPayload(index, leafHash(encodeEntry(entry))))),
-    }),
+    /** The proof of an entry in the journal of all these. */
+    receipt(index: number, entries: readonly JournalEntryJson[]): Receipt {
+      const hashes = entries.map((entry) => leafHash(encodeEntry(entry)))
+      const growth = new MerkleGrowth(new MerkleFrontier(), hashes)
+      return createReceipt({
+        journalKey: key,
+        index,
+        entry: entries[index] as unknown as Receipt['entry'],
+        path: growth.path(index).map(encodeBase64),
+        checkpoint: this.checkpoint(entries),
+      })
+    },
     export(entries: readonly JournalEntryJson[]): JournalExport {
       const checkpoint = this.checkpoint(entries)
       return { version: 1, audience, journalKey: encodeHex(key), checkpoint, entries }

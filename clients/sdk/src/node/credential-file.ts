@@ -3,7 +3,7 @@ import { closeSync, constants, fchmodSync, fstatSync, openSync, readFileSync, wr
 import { decodeBase64, decodeUtf8, encodeBase64, type Hex } from '@countersign/bytes'
 import type { CredentialAlgorithm } from '@countersign/wire'
 import { sdkError } from '../catalogue.ts'
-import { type CredentialKey, type CredentialSigner, createCredentialKey } from '../credential-key.ts'
+import { type CredentialKey, createCredentialKey, type KeySigner } from '../credential-key.ts'
 import { credentialFromKeyObject } from './key-object-credential.ts'
 
 /** What a credential's file holds beside its key: enough to print and to register it without reading the key. */
@@ -25,7 +25,7 @@ const sec1Curve = Buffer.from('a00706052b8104000a', 'hex')
  * Reads a credential from its own JSON file or from an unencrypted PKCS #8 PEM.
  * @throws {CountersignError} SDK_CREDENTIAL_FILE_EXPOSED where anyone but the owner can read it,
  * SDK_CREDENTIAL_INVALID where it is no such file or its public part does not belong to its key. */
-export function credentialFromFile(path: string): CredentialSigner {
+export function credentialFromFile(path: string): KeySigner {
   const text = readOwnFile(path)
   if (text.includes('-----BEGIN')) return credentialFromKeyObject(keyFromPem(text, path))
   const file = parseFile(text, path)
@@ -41,7 +41,7 @@ export function credentialFromFile(path: string): CredentialSigner {
 export async function createCredentialFile(
   path: string,
   algorithm: CredentialAlgorithm = 'p256',
-): Promise<CredentialSigner> {
+): Promise<KeySigner> {
   const key = await createCredentialKey(algorithm)
   saveCredentialFile(path, key)
   return credentialFromFile(path)

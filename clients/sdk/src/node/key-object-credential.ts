@@ -2,13 +2,13 @@ import { createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { concatBytes, decodeBase64Url, encodeHex } from '@countersign/bytes'
 import { type CredentialAlgorithm, credentialId } from '@countersign/wire'
 import { sdkError } from '../catalogue.ts'
-import type { CredentialSigner } from '../credential-key.ts'
+import type { KeySigner } from '../credential-key.ts'
 
 /**
  * Signs with node:crypto, in the caller's thread: several times the rate of WebCrypto for many small requests.
  * @param key P-256, Ed25519 or secp256k1.
  * @throws {CountersignError} SDK_CREDENTIAL_INVALID */
-export function credentialFromKeyObject(key: KeyObject): CredentialSigner {
+export function credentialFromKeyObject(key: KeyObject): KeySigner {
   const algorithm = algorithmOf(key)
   const publicKey = publicKeyOf(key)
   const signBase =

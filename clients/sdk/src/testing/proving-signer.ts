@@ -1,13 +1,38 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { decodeBase64Url, decodeHex, encodeHex, type Hex, type JsonObject, sha256 } from '@countersign/bytes'
+import {
+  decodeBase64Url,
+  decodeHex,
+  encodeBase64,
+  encodeHex,
+  type Hex,
+  type JsonObject,
+  sha256,
+} from '@countersign/bytes'
 import {
   audienceOf,
   createReceipt,
+  encodeEntry,
+  formatSignedCheckpoint,
+  isBearerRequest,
+  journalOrigin,
+  leafHash,
+  MerkleFrontier,
+  MerkleGrowth,
   matchRoute,
+  parseBearerRequest,
   parseRequestSignatures,
   type Receipt,
   type SignedRequest,
 } from '@countersign/wire'
+
+function askersOf(request: SignedRequest) {
+  if (isBearerRequest(request)) {
+    const { requestId, digest, credentialId } = parseBearerRequest(request)
+    return { requestId, digest, ids: [credentialId] }
+  }
+  const { requestId, digest, signatures } = parseRequestSignatures(request)
+  return { requestId, digest, ids: signatures.map(({ credentialId }) => credentialId) }
+}
 
 type Entry = JsonObject & { readonly type: string }
 
@@ -17,19 +42,24 @@ export function createProvingSigner() {
   const key = decodeBase64Url(publicKey.export({ format: 'jwk' }).x ?? '')
   const audience = audienceOf(key)
   const at = '2026-11-21T00:00:00.000Z'
-  let index = 0
+  let journal = new MerkleFrontier()
 
-  const receipt = (request: SignedRequest, entry: Entry): Promise<Receipt> => {
-    const { requestId, digest, signatures } = parseRequestSignatures(request)
-    const ids = signatures.map(({ credentialId }) => credentialId)
+  const receipt = (request: SignedRequest, entry: Entry): Receipt => {
+    const { requestId, digest, ids } = askersOf(request)
     const by = /^(?:signed|wallet)$/.test(entry.type) ? { credential: ids[0] ?? '' } : { credentials: ids }
     const whole = { v: 1, at, requestId, requestDigest: digest, ...by, ...entry }
     const signBytes = (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, privateKey))
-    return createReceipt({ journalKey: key, index: index++, entry: whole, sign: signBytes })
+    const index = journal.size
+    const growth = new MerkleGrowth(journal, [leafHash(encodeEntry(whole))])
+    journal = growth.frontier()
+    const head = { origin: journalOrigin(audience), size: growth.size, root: growth.root }
+    const checkpoint = formatSignedCheckpoint(head, { publicKey: key, sign: signBytes })
+    const path = growth.path(index).map(encodeBase64)
+    return createReceipt({ journalKey: key, index, entry: whole, path, checkpoint })
   }
   const proven = async (request: SignedRequest, fields: JsonObject, entry: Entry) => ({
     ...fields,
-    receipt: await receipt(request, entry),
+    receipt: receipt(request, entry),
   })
 
   return {
@@ -79,6 +109,12 @@ export function createProvingSigner() {
         case 'revokeCredential': {
           const credential = { id: params.credentialId ?? '', role: 'agent', status: 'revoked' }
           return proven(request, credential, { type: 'credential', change: 'revoked', credential })
+        }
+        case 'rotateCredential': {
+          const credential = { id: 'cred_2', role: 'agent', status: 'active' }
+          const replaced = { id: params.credentialId ?? '', role: 'agent', status: 'revoked' }
+          const entry = { type: 'credential', change: 'rotated', credential, replaced }
+          return proven(request, { ...credential, replaced }, entry)
         }
         case 'sendTransaction': {
           const wallet = params.walletId ?? ''
