@@ -9,6 +9,8 @@ import { type StartedProcess, startDaemon } from '../../clients/cli/src/child-pr
 const repository = resolve(import.meta.dirname, '../..')
 const installTimeoutMs = 300_000
 
+/** The whole of what this test leaves on disk, and the application's folder in it. */
+let root: string | undefined
 let folder: string
 let dev: StartedProcess | undefined
 
@@ -33,13 +35,13 @@ function countersign<T>(...args: string[]): T {
 }
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'countersign-packages-'))
+  root = mkdtempSync(join(tmpdir(), 'countersign-packages-'))
   // Under root the embedded Postgres runs as another user, who must be able to reach its program.
-  chmodSync(folder, 0o755)
-  const out = join(folder, 'out')
+  chmodSync(root, 0o755)
+  const out = join(root, 'out')
   run(process.execPath, [join(repository, 'tools/build/build.ts'), '--out', out], repository)
   const tarballs = readdirSync(join(out, 'tarballs')).map((name) => join(out, 'tarballs', name))
-  folder = join(folder, 'app')
+  folder = join(root, 'app')
   mkdirSync(folder)
   writeFileSync(join(folder, 'package.json'), '{ "name": "app", "private": true, "type": "module" }')
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel', 'error', ...tarballs])
@@ -47,7 +49,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await dev?.stop()
-  rmSync(dirname(folder), { recursive: true, force: true, maxRetries: 5 })
+  if (root !== undefined) rmSync(root, { recursive: true, force: true, maxRetries: 5 })
 })
 
 describe('the packed packages, installed into an empty folder', () => {
