@@ -42,6 +42,11 @@ const exceptions: Readonly<Record<string, Exception>> = {
     modules: ['node:crypto'],
     why: "a pure function, only faster: Node's one-shot SHA-256 where it exists, the JavaScript one elsewhere",
   },
+  'kernel/bytes/src/native-base64.ts': {
+    names: ['globalThis', 'process'],
+    modules: ['node:buffer'],
+    why: "a pure function, only faster: Node's base64 where it exists, the JavaScript one elsewhere",
+  },
 }
 
 /** kernel/ takes facts, time and random bytes as arguments and runs in browsers: no builtin module, no impure global. */

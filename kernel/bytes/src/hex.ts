@@ -1,6 +1,7 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { base58, base64, base64urlnopad } from '@scure/base'
 import { bytesError } from './catalogue.ts'
+import { decodeFast, encodeFast } from './native-base64.ts'
 
 export type Hex = `0x${string}`
 
@@ -26,27 +27,6 @@ export function decodeHex(value: unknown, name = 'value', expectedBytes?: number
     )
   }
   return hexToBytes(value.slice(2))
-}
-
-interface NodeBuffer {
-  from(bytes: ArrayBufferLike, offset: number, length: number): { toString(encoding: string): string }
-  from(text: string, encoding: string): Uint8Array
-}
-
-// Node's Buffer is some twenty times faster than JavaScript; browsers do not have it.
-const nodeBuffer = (
-  globalThis as { process?: { getBuiltinModule?: (id: string) => { Buffer?: NodeBuffer } | undefined } }
-).process?.getBuiltinModule?.('node:buffer')?.Buffer
-
-function encodeFast(bytes: Uint8Array, encoding: 'base64' | 'base64url'): string | undefined {
-  return nodeBuffer?.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(encoding)
-}
-
-/** Buffer reads leniently, so only what it would itself have written is taken. */
-function decodeFast(text: string, encoding: 'base64' | 'base64url'): Uint8Array | undefined {
-  if (nodeBuffer === undefined || typeof text !== 'string') return undefined
-  const bytes = new Uint8Array(nodeBuffer.from(text, encoding))
-  return encodeFast(bytes, encoding) === text ? bytes : undefined
 }
 
 export function encodeBase64(bytes: Uint8Array): string {
@@ -81,6 +61,11 @@ export function decodeBase64Url(text: string, name = 'value'): Uint8Array {
 
 export function encodeBase58(bytes: Uint8Array): string {
   return base58.encode(bytes)
+}
+
+/** @throws {Error} on what is no base58; the caller turns it into its own error. */
+export function decodeBase58(text: string): Uint8Array {
+  return base58.decode(text)
 }
 
 const utf8Encoder = new TextEncoder()
