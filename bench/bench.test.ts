@@ -35,6 +35,23 @@ describe('npm run bench', () => {
     expect(report.results.map(({ size }: { size: number }) => size)).toContain(10_000)
   }, 120_000)
 
+  it('weighs threshold signing in plain signatures', async () => {
+    const { stdout } = await run(process.execPath, [main, 'mpc', '--json'], { timeout: 170_000 })
+    const report = JSON.parse(stdout)
+    expect(report).toMatchObject({ name: 'mpc', full: false, commit: expect.any(String) })
+    for (const figure of Object.values(report.ratios)) expect(figure).toBeGreaterThan(0)
+    // Not how fast, but how much: sizes are the protocol's.
+    expect(report.bytes.sign).toBeLessThanOrEqual(62_000)
+    expect(report.bytes.online).toBeLessThanOrEqual(200)
+  }, 180_000)
+
+  it('looks for timing that depends on secrets', async () => {
+    const { stdout } = await run(process.execPath, [main, 'dudect', '--json'], { timeout: 110_000 })
+    const report = JSON.parse(stdout)
+    expect(report.results.length).toBeGreaterThan(10)
+    for (const { t } of report.results) expect(Number.isFinite(t)).toBe(true)
+  }, 120_000)
+
   it('explains itself', async () => {
     expect((await run(process.execPath, [main, '--help'])).stdout).toContain('--full')
     await expect(run(process.execPath, [main, 'nothing'])).rejects.toMatchObject({ code: 2 })

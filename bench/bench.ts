@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchDudect } from './dudect.ts'
 import { currentCommit, describeMachine } from './machine.ts'
+import { benchMpc } from './mpc.ts'
 import { benchPolicy } from './policy.ts'
 import { benchSign } from './sign.ts'
 
@@ -18,6 +20,8 @@ export type BenchOutcome = { readonly results: unknown; readonly [figure: string
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchOutcome>>> = {
   sign: benchSign,
   policy: benchPolicy,
+  mpc: benchMpc,
+  dudect: benchDudect,
 }
 
 const usage = `npm run bench -- NAME [--full] [--json] [--record]

@@ -1,13 +1,14 @@
 /**
  * Threshold signing with one unit in the same run: a plain secp256k1 signature by noble. All parties are in this
  * process, so every figure is the sum of their work. In Node it is CPU time, because other work on the machine does
- * not count; in Chromium there is only the wall clock.
+ * not count; in Chromium there is only the wall clock, and its figures are in `results.browser`.
  */
 import { nobleSecp256k1Group, sha256Kernel } from '@countersign/mpc'
 import { loadNativeSecp256k1Group } from '@countersign/mpc/native'
 import type { BenchOptions, BenchOutcome } from './bench.ts'
 import { measureInChromium } from './mpc-chromium.ts'
 import { measureDkg } from './mpc-dkg.ts'
+import { measureFrost } from './mpc-frost.ts'
 import { measureSigning } from './mpc-signing.ts'
 
 function cpuMs(): number {
@@ -27,24 +28,28 @@ export async function benchMpc({ full, say }: BenchOptions): Promise<BenchOutcom
   say(`native, 3 of 3: ${shown(three.signUnits)} units to sign, ${shown(three.onlineUnits)} online`)
   const dkgNoble = await measureDkg({ runs: full ? 5 : 1 })
   const dkgFast = await measureDkg({ runs: full ? 7 : 1, group: native })
-  say(`key generation: noble ${shown(dkgNoble.totalMs)} ms, native ${shown(dkgFast.totalMs)} ms`)
+  say(`key generation: noble ${shown(dkgNoble.totalUnits)} units, native ${shown(dkgFast.totalUnits)}`)
+  const frost = measureFrost({ runs: full ? 40 : 5, clockMs: cpuMs })
+  say(`FROST over Ed25519, 2 of 3: ${shown(frost.signUnits)} units; noble’s own ${shown(frost.nobleUnits)}`)
   const browser = await measureInChromium(full ? 60 : 5)
-  if (browser !== undefined) {
-    say(`Chromium, noble: ${shown(browser.signUnits)} units to sign, ${shown(browser.onlineUnits)} online`)
-  }
+  say(`Chromium, noble: ${shown(browser.signUnits)} units to sign, ${shown(browser.onlineUnits)} online`)
   return {
-    results: { noble, fast, three, dkgNoble, dkgFast, browser, hash: sha256Kernel().name },
+    results: { noble, fast, three, dkgNoble, dkgFast, frost, browser, hash: sha256Kernel().name },
     ratios: {
       signNoble: noble.signUnits,
       signFast: fast.signUnits,
       onlineNoble: noble.onlineUnits,
       onlineFast: fast.onlineUnits,
-      dkgNoble: dkgNoble.totalMs / noble.unitMs,
-      dkgFast: dkgFast.totalMs / fast.unitMs,
-      signChromium: browser?.signUnits,
-      onlineChromium: browser?.onlineUnits,
+      dkgNoble: dkgNoble.totalUnits,
+      dkgFast: dkgFast.totalUnits,
+      frostEd25519: frost.signUnits,
     },
-    bytes: { sign: noble.signBytes, online: noble.onlineBytes, dkg: dkgNoble.bytesPerParty },
+    bytes: {
+      sign: noble.signBytes,
+      online: noble.onlineBytes,
+      dkg: dkgNoble.bytesPerParty,
+      frost: frost.signBytes,
+    },
   }
 }
 

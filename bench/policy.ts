@@ -197,6 +197,7 @@ export async function benchPolicy({ full, say }: BenchOptions): Promise<BenchOut
     results,
     ratios: {
       permit1000Over10: ratio('permit', 1_000, 10),
+      refuse1000Over100: ratio('refuse', 1_000, 100),
       refuse1000Over10: ratio('refuse', 1_000, 10),
       alikePermit1000Over10: ratio('permit-alike', 1_000, 10),
       book10000Over10: ratio('permit-book', 10_000, 10),

@@ -240,7 +240,7 @@ async function makeWallets(signer: Signer, count: number): Promise<string[]> {
           algorithm: 'secp256k1',
           key,
           publicKey: encodeHex(publicKey.bytes),
-          address: addressOf(publicKey),
+          address: addressOf({ type: 'EVM' }, publicKey.bytes),
           name: null,
           policy: 'bench-wallets' as never,
           backend: 'file',

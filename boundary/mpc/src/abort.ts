@@ -1,3 +1,4 @@
+import { copyBytes } from './byte-writer.ts'
 import type { PartyIndex } from './parties.ts'
 
 /** Why a session ended. docs/mpc-protocol.md, "Aborts", says which check gives which. */
@@ -97,7 +98,7 @@ export function burn(input: BurnInput): { readonly status: 'burn'; readonly duty
   const { problem, epochId, own, message } = input
   const culprits = sorted(input.culprits)
   if (culprits.length === 0) throw new Error('bug: a burn names whom it burns')
-  const burned = culprits.map((peer) => ({ epochId: epochId.slice(), own, peer }))
+  const burned = culprits.map((peer) => ({ epochId: copyBytes(epochId), own, peer }))
   return { status: 'burn', duty: new BurnDuty({ kind: 'BURN', problem, culprits, message, burned }) }
 }
 

@@ -3,7 +3,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { BurnAbort, BurnMark } from './abort.ts'
 import { encodeU16 } from './byte-writer.ts'
-import { Epoch } from './epoch.ts'
+import { Epoch, epochMembersMax } from './epoch.ts'
 import { decodeFrame, encodeFrame } from './frame.ts'
 import type { EcdsaKeyShare } from './key-share.ts'
 import { codes } from './messages.ts'
@@ -687,7 +687,10 @@ describe('A1: a burned pair', () => {
     // Before anybody settled the duty.
     expect(attacked.get(1)?.outcome?.status).toBe('burn')
     expect(one.burned).toEqual([2])
-    expect(running.get(1)?.outcome).toMatchObject({ abort: { kind: 'RETRY', problem: 'cancelled' } })
+    // No RETRY: that would invite another session with the cheater.
+    expect(running.get(1)?.outcome).toMatchObject({
+      abort: { kind: 'ABORT', problem: 'pair-burned', culprits: [2] },
+    })
     expect(running.get(1)?.takeOutbox()).toEqual([])
     await expect(withTwo.get(1)!.sign(digest, async () => undefined)).rejects.toMatchObject({
       code: 'MPC_SPENT',
@@ -751,6 +754,25 @@ describe('A1: a burned pair', () => {
     const elsewhere = marks.map((mark) => ({ ...mark, epochId: new Uint8Array(32) }))
     const stranger = marks.map((mark) => ({ ...mark, own: 2 }))
     expect(new Epoch({ share: backup, burned: [...elsewhere, ...stranger] }).burned).toEqual([])
+  })
+
+  it('says not even the same again once the pair is burned, also when its session is over', async () => {
+    const epochs = openEpochs(deal(2, [1, 2]))
+    const one = (await presignAll(epochs)).get(1)!
+    const session = await one.openSession(digest, async () => undefined)
+    session.expire()
+    expect((await one.sign(digest, async () => undefined)).outbox).toHaveLength(1)
+    const { epochId } = one
+    epochs.get(1)!.applyBurns([{ epochId, own: 1, peer: 2 }])
+    await expect(one.sign(digest, async () => undefined)).rejects.toThrow(burnedError)
+  })
+
+  it('counts what lives on a share', () => {
+    const epoch = openEpochs(deal(2, [1, 2])).get(1)!
+    const members = Array.from({ length: epochMembersMax }, () => epoch.enter([1, 2]))
+    expect(() => epoch.enter([1, 2])).toThrow(expect.objectContaining({ code: 'MPC_LIMIT_REACHED' }))
+    members[0]!.leave()
+    expect(epoch.enter([1, 2]).ending).toBeUndefined()
   })
 
   it('is burned in every process that is told', async () => {

@@ -1,3 +1,5 @@
+import { copyBytes } from './byte-writer.ts'
+
 /**
  * Matrices of bits in 32-bit words. Bit j of a row is bit j & 31 of word j >> 5, which on a little-endian machine is
  * bit j & 7 of byte j >> 3, the order of docs/mpc-protocol.md. Every platform with typed arrays in wide use is
@@ -10,7 +12,7 @@ if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) {
 /** A copy, because bytes of a message need not be aligned. */
 export function wordsOf(bytes: Uint8Array): Uint32Array {
   if (bytes.length % 4 !== 0) throw new Error('bug: bytes that are no words')
-  return new Uint32Array(bytes.slice().buffer)
+  return new Uint32Array(copyBytes(bytes).buffer)
 }
 
 /** The same memory as bytes. */

@@ -1,3 +1,4 @@
+import { copyBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 import type { Group, Point } from './group.ts'
 
@@ -12,7 +13,7 @@ export class ByteReader {
 
   /** A copy, so that the message can be erased or reused. @throws {CountersignError} MPC_MALFORMED */
   take(length: number): Uint8Array {
-    return this.view(length).slice()
+    return copyBytes(this.view(length))
   }
 
   /** The bytes in place: cheaper for the large fields, valid as long as the message is. */

@@ -11,6 +11,15 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return out
 }
 
+/**
+ * A copy in memory of its own. Not `slice`: that of Node's Buffer, which sockets, files and `randomBytes` give, is a view
+ * of memory that others reuse. */
+export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes.length)
+  copy.set(bytes)
+  return copy
+}
+
 export function encodeU8(value: number): Uint8Array {
   return encodeUint(value, 1)
 }

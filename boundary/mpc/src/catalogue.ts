@@ -85,6 +85,24 @@ export const mpcErrors = {
     summary: 'A bound on running sessions, presignatures or waiting requests is reached.',
     fix: 'Wait until some have ended, or expire those that hang.',
   },
+  MPC_POOL_EMPTY: {
+    status: 409,
+    retry: 'later',
+    summary: 'The pool has no presignature of these signers, this path or this id.',
+    fix: 'Make presignatures first, or sign in one go.',
+  },
+  MPC_POOL_CLOSED: {
+    status: 503,
+    retry: 'after-fix',
+    summary: "The pool's thread has ended; its presignatures are gone.",
+    fix: 'Open a new pool from the sealed share and the stored marks.',
+  },
+  MPC_STORE_FAILED: {
+    status: 500,
+    retry: 'later',
+    summary: 'A mark that must be durable before anything leaves could not be stored.',
+    fix: 'See why storing failed; nothing has left.',
+  },
   MPC_NOT_SERIALISABLE: {
     status: 500,
     retry: 'never',

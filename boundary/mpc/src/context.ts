@@ -1,4 +1,4 @@
-import { encodeU8, encodeU16 } from './byte-writer.ts'
+import { encodeU8, encodeU16, equalBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 import type { Ceremony } from './messages.ts'
 import { checkMember, type PartyIndex, parseParties } from './parties.ts'
@@ -42,12 +42,7 @@ export function contextId(input: ContextInput): Uint8Array {
   const seen = new Set<string>()
   const members = parties.flatMap((index) => {
     const identity = identities.get(index) as Uint8Array
-    if (identity.length < 1 || identity.length > identityBytesMax) {
-      throw mpcError(
-        'MPC_INPUT_INVALID',
-        `The identity of party ${index} is not 1 to ${identityBytesMax} bytes long.`,
-      )
-    }
+    checkIdentity(index, identity)
     // One machine under two indices would hold two shares.
     const key = String(identity)
     if (seen.has(key)) throw mpcError('MPC_PARTIES_INVALID', `Party ${index} has the identity of another.`)
@@ -76,6 +71,34 @@ export function checkInstance(instance: Uint8Array): void {
       `An instance is ${instanceBytes} bytes, not all zero, fresh for each session.`,
     )
   }
+}
+
+/**
+ * One index names one party, and one party has one index, in both lists together: frames are routed and blamed by index,
+ * and authenticated by identity.
+ * @throws {CountersignError} MPC_INPUT_INVALID, MPC_PARTIES_INVALID */
+export function checkNames(
+  names: ReadonlyMap<PartyIndex, Uint8Array>,
+  others: ReadonlyMap<PartyIndex, Uint8Array>,
+): void {
+  for (const [index, identity] of names) {
+    checkIdentity(index, identity)
+    for (const [other, again] of others) {
+      const isSame = equalBytes(identity, again)
+      if (index === other && !isSame)
+        throw mpcError('MPC_PARTIES_INVALID', `Index ${index} names two parties.`)
+      if (index !== other && isSame)
+        throw mpcError('MPC_PARTIES_INVALID', `One party has two indices, ${index} and ${other}.`)
+    }
+  }
+}
+
+function checkIdentity(index: PartyIndex, identity: Uint8Array): void {
+  if (identity.length >= 1 && identity.length <= identityBytesMax) return
+  throw mpcError(
+    'MPC_INPUT_INVALID',
+    `The identity of party ${index} is not 1 to ${identityBytesMax} bytes long.`,
+  )
 }
 
 /** The signer set: sorted, exactly `threshold` members, all of `parties`, `own` among them.

@@ -40,7 +40,7 @@ export async function drive<Result>(session: Session<Result>, channel: Channel):
     for (;;) {
       await flush(session, { send, persist })
       if (session.outcome !== undefined) break
-      const next = await Promise.race([frames.next(), ended.promise])
+      const next = await ended.before(frames.next())
       if (next === 'ended') session.expire(signal?.reason?.name === 'TimeoutError' ? 'timeout' : 'cancelled')
       else if (next.done === true) session.expire('timeout')
       else session.receive(next.value.from, next.value.bytes)
@@ -77,11 +77,25 @@ async function conclude<Result>(
   return { status: 'aborted', abort: await outcome.duty.settle(persistBurns) }
 }
 
-function endOf(signal: AbortSignal | undefined): { promise: Promise<'ended'>; dispose: () => void } {
-  if (signal === undefined) return { promise: new Promise(() => undefined), dispose: () => undefined }
-  if (signal.aborted) return { promise: Promise.resolve('ended'), dispose: () => undefined }
-  const { promise, resolve } = Promise.withResolvers<'ended'>()
-  const listener = () => resolve('ended')
-  signal.addEventListener('abort', listener, { once: true })
-  return { promise, dispose: () => signal.removeEventListener('abort', listener) }
+/**
+ * The caller's clock beside each frame that is waited for. Nothing outlives its wait: a race against one promise that
+ * lasts as long as the session would keep a reaction for every frame, also for each that is refused. */
+function endOf(signal: AbortSignal | undefined) {
+  let isOver = signal?.aborted === true
+  let wake: (() => void) | undefined
+  const listener = () => {
+    isOver = true
+    wake?.()
+  }
+  signal?.addEventListener('abort', listener, { once: true })
+  return {
+    before<T>(next: Promise<T>): Promise<T | 'ended'> {
+      return new Promise((resolve, reject) => {
+        wake = () => resolve('ended')
+        next.then(resolve, reject)
+        if (isOver) wake()
+      })
+    },
+    dispose: () => signal?.removeEventListener('abort', listener),
+  }
 }

@@ -140,7 +140,7 @@ export class Membership {
   readonly signers: readonly PartyIndex[]
   readonly #remove: (membership: Membership) => void
   #ending: Ending | undefined
-  #onEnd: (() => void)[] = []
+  #onEnd: ((ending: Ending) => void)[] = []
 
   constructor(signers: readonly PartyIndex[], remove: (membership: Membership) => void) {
     this.signers = signers
@@ -152,10 +152,10 @@ export class Membership {
     return this.#ending
   }
 
-  /** What to erase when it is ended from outside. */
-  onEnd(listener: () => void): void {
+  /** What to erase and to end when it is ended from outside. */
+  onEnd(listener: (ending: Ending) => void): void {
     if (this.#ending === undefined) this.#onEnd.push(listener)
-    else listener()
+    else listener(this.#ending)
   }
 
   /** It ended by itself. */
@@ -165,9 +165,10 @@ export class Membership {
   }
 
   end(ending: Ending): void {
-    this.#ending ??= ending
+    const first = this.#ending ?? ending
+    this.#ending = first
     const listeners = this.#onEnd
     this.leave()
-    for (const listener of listeners) listener()
+    for (const listener of listeners) listener(first)
   }
 }

@@ -7,11 +7,11 @@ import { isCountersignError } from '@countersign/bytes'
 import { abort, done, type Step } from './abort.ts'
 import { encodeU16 } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
-import { contextId } from './context.ts'
+import { checkNames, contextId } from './context.ts'
 import { encodeFrame } from './frame.ts'
 import type { Group, Point } from './group.ts'
 import { Inbox } from './inbox.ts'
-import { checkGroup, interpolatesTo } from './key-generation.ts'
+import { checkGroup, interpolatesTo } from './key-checks.ts'
 import type { KeyShare } from './key-share.ts'
 import { ceremonies, codes, payloadBytes } from './messages.ts'
 import { checkMember, type PartyIndex, parseParties } from './parties.ts'
@@ -53,6 +53,8 @@ function planOf(known: Known, plan: ExportPlan) {
   const givers = parseParties(plan.givers)
   for (const giver of givers) checkMember(giver, [...identities.keys()])
   parseParties([...givers, recipient])
+  // A member under its own name may be the recipient; a frame for anybody else must not be routed to a member.
+  checkNames(new Map([[recipient, recipientIdentity]]), identities)
   if (givers.length !== threshold)
     throw mpcError('MPC_PARTIES_INVALID', `Exactly ${threshold} parties give a key away.`)
   const ctx0 = contextId({

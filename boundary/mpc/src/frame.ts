@@ -1,4 +1,4 @@
-import { equalBytes } from './byte-writer.ts'
+import { copyBytes, equalBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 import type { PartyIndex } from './parties.ts'
 import type { SuiteId } from './suites.ts'
@@ -80,8 +80,8 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     code: view.getUint8(2),
     sender,
     receiver: view.getUint16(5),
-    session: bytes.slice(7, 39),
-    payload: bytes.slice(headerBytes),
+    session: copyBytes(bytes.subarray(7, 39)),
+    payload: copyBytes(bytes.subarray(headerBytes)),
   }
 }
 

@@ -2,7 +2,7 @@ import { abort } from './abort.ts'
 import { mpcError } from './catalogue.ts'
 import { epochMembersMax, Membership } from './epoch.ts'
 import { frostSuiteOf } from './frost-suites.ts'
-import { checkGroup } from './key-generation.ts'
+import { checkGroup } from './key-checks.ts'
 import type { KeyShare } from './key-share.ts'
 import type { PartyIndex } from './parties.ts'
 

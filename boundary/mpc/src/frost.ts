@@ -5,7 +5,7 @@
 import { abort, done, type Step } from './abort.ts'
 import { encodePath } from './bip32.ts'
 import { decodeExactly } from './byte-reader.ts'
-import { concatBytes, encodeU8, encodeU16 } from './byte-writer.ts'
+import { concatBytes, copyBytes, encodeU8, encodeU16 } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 import { checkInstance, parseSigners } from './context.ts'
 import type { Membership } from './epoch.ts'
@@ -59,7 +59,7 @@ export function startFrostSignature(input: FrostInput): Progress<FrostSignature>
 export function openFrostSignature(input: FrostInput): Session<FrostSignature> {
   const { setting, progress } = begin(input)
   const session = new Session(progress)
-  setting.membership.onEnd(() => session.expire('cancelled'))
+  setting.membership.onEnd((ending) => session.end(ending))
   return session
 }
 
@@ -92,7 +92,7 @@ function begin(input: FrostInput): {
   if (input.message.length > frostMessageBytesMax) {
     throw mpcError('MPC_INPUT_INVALID', `A message has ${frostMessageBytesMax} bytes at most.`)
   }
-  const message = input.message.slice()
+  const message = copyBytes(input.message)
   const path = [...(input.path ?? [])]
   const key = chooseFrostKey(share, { ...input, path })
   const start = startId({ share, key, path, signers, message, instance })

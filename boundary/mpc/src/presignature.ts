@@ -1,6 +1,6 @@
 import { abort, done, type Step } from './abort.ts'
 import { decodeExactly } from './byte-reader.ts'
-import { concatBytes, equalBytes } from './byte-writer.ts'
+import { concatBytes, copyBytes, equalBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 import { failuresOf } from './failures.ts'
 import type { Point, Secp256k1Group } from './group.ts'
@@ -29,9 +29,11 @@ export interface PresignatureParts {
   readonly path: readonly number[]
   /** Y'. */
   readonly publicKey: Point
-  /** R. */
-  readonly nonce: Point
+  /** Y', 33 bytes. */
+  readonly encodedKey: Uint8Array
   readonly r: bigint
+  /** Of R: parity of y, plus 2 if x is not below the order. */
+  readonly recovery: number
   readonly u: bigint
   readonly v: bigint
   readonly phi: bigint
@@ -70,12 +72,12 @@ export class Presignature {
   #released: Released | undefined
 
   constructor(parts: PresignatureParts) {
-    const { scope, id, path, publicKey } = parts
-    this.id = id.slice()
-    this.epochId = scope.share.epochId.slice()
+    const { scope, id, path, encodedKey } = parts
+    this.id = copyBytes(id)
+    this.epochId = copyBytes(scope.share.epochId)
     this.signers = scope.signers
     this.path = [...path]
-    this.publicKey = scope.group.encode(publicKey)
+    this.publicKey = copyBytes(encodedKey)
     this.#parts = parts
     scope.membership.onEnd(() => this.#erase())
   }
@@ -93,7 +95,7 @@ export class Presignature {
    * rejects with. */
   async sign(digest: Uint8Array, writeAhead: WriteAhead): Promise<Progress<EcdsaSignature>> {
     // No await before the presignature has moved: of two callers at once only one gets it.
-    const { released, parts } = this.#release(digest.slice(), writeAhead)
+    const { released, parts } = this.#release(copyBytes(digest), writeAhead)
     await released.stored
     if (this.#parts === undefined) throw spent()
     return startOnline(parts, released.digest, released.shares)
@@ -104,7 +106,7 @@ export class Presignature {
     const progress = await this.sign(digest, writeAhead)
     const { membership } = (this.#parts as PresignatureParts).scope
     const session = new Session(progress)
-    membership.onEnd(() => session.expire('cancelled'))
+    membership.onEnd((ending) => session.end(ending))
     return session
   }
 
@@ -128,14 +130,18 @@ export class Presignature {
     const before = this.#released
     if (before !== undefined && !equalBytes(before.digest, digest)) throw spent()
     const shares = before?.shares ?? onlineShares(parts, digest)
-    const mark = { presignatureId: this.id.slice(), epochId: this.epochId.slice(), digest: digest.slice() }
+    const mark = {
+      presignatureId: copyBytes(parts.id),
+      epochId: copyBytes(parts.scope.share.epochId),
+      digest: copyBytes(digest),
+    }
     // Again for each call: a mark that failed is tried again, one that is stored is stored again.
     const stored = Promise.resolve().then(() => writeAhead(mark))
     // A rejection is the caller's to see; a second caller has a promise of its own.
     stored.catch(() => undefined)
     const released = { digest, shares, stored }
     this.#released = released
-    // phi and v are gone; with u, w and R alone nothing else can be signed.
+    // phi and v are gone; with u, w and r alone nothing else can be signed.
     this.#parts = { ...parts, u: 0n, v: 0n, phi: 0n }
     return { released, parts: this.#parts }
   }
@@ -165,12 +171,12 @@ type PublicParts = Omit<PresignatureParts, 'u' | 'v' | 'phi'>
 
 /** Sends the shares and waits for those of the others. */
 export function startOnline(
-  { scope, id, session, path, publicKey, nonce, r }: PublicParts,
+  { scope, id, session, path, publicKey, encodedKey, r, recovery }: PublicParts,
   digest: Uint8Array,
   shares: OnlineShares,
 ): Progress<EcdsaSignature> {
   // Named one by one: v and phi do not come along.
-  const parts = { scope, id, session, path, publicKey, nonce, r }
+  const parts = { scope, id, session, path, publicKey, encodedKey, r, recovery }
   const { encode } = scope.group.scalars
   const payload = concatBytes(encode(shares.w), encode(shares.u))
   const outbox: readonly Outgoing[] = [frameOf(scope, { code: codes.sign4, to: 'all', session, payload })]
@@ -218,17 +224,17 @@ class SigningRound4 extends SigningRound<Online, EcdsaSignature> {
   protected erase(): void {}
 }
 
-interface Sums {
-  readonly nonce: Point
-  readonly r: bigint
-  readonly publicKey: Point
+interface Sums extends Pick<PresignatureParts, 'r' | 'recovery' | 'publicKey' | 'encodedKey'> {
   readonly digest: Uint8Array
   readonly w: bigint
   readonly u: bigint
 }
 
 /** s = sum w / sum u, low, with its recovery id; returned only if an ordinary verifier accepts it. */
-function combine(group: Secp256k1Group, { nonce, r, publicKey, digest, w, u }: Sums): Step<EcdsaSignature> {
+function combine(
+  group: Secp256k1Group,
+  { r, recovery, publicKey, encodedKey, digest, w, u }: Sums,
+): Step<EcdsaSignature> {
   const { scalars } = group
   if (u === 0n) return abort({ problem: 'zero-value', message: 'The sum of the u shares is zero.' })
   const high = scalars.multiply(w, scalars.invert(u))
@@ -239,7 +245,6 @@ function combine(group: Secp256k1Group, { nonce, r, publicKey, digest, w, u }: S
   if (!group.verify(digest, bytes, publicKey)) {
     return abort({ problem: 'signature-invalid', message: 'The combined signature does not verify.' })
   }
-  const { x, y } = group.coordinates(nonce)
-  const recovery = Number((y & 1n) ^ (isHigh ? 1n : 0n)) + (x >= scalars.order ? 2 : 0)
-  return done({ bytes, recovery, publicKey: group.encode(publicKey) })
+  // The other s belongs to the negative of R.
+  return done({ bytes, recovery: isHigh ? recovery ^ 1 : recovery, publicKey: copyBytes(encodedKey) })
 }

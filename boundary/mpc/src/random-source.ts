@@ -1,8 +1,9 @@
+import { copyBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 
 /**
  * Fresh random bytes. The protocol draws in the order that docs/mpc-protocol.md fixes, so two implementations
- * with one deterministic source make equal transcripts. Each call returns a new array: it is erased once used.
+ * with one deterministic source make equal transcripts. What a call returns is copied and erased at once.
  * Anything but the platform's is for tests. */
 export type RandomSource = (length: number) => Uint8Array
 
@@ -32,5 +33,8 @@ export function drawBytes(random: RandomSource, length: number): Uint8Array {
       `The random source did not return the ${length} bytes asked for.`,
     )
   }
-  return bytes
+  // A source may give a view of memory that it reuses (Node's randomBytes), or the same array twice.
+  const own = copyBytes(bytes)
+  bytes.fill(0)
+  return own
 }

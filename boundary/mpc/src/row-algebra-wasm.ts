@@ -1,6 +1,6 @@
 import { xi } from './messages.ts'
 import { bigintRowAlgebra, type Challenges, type Gadget, gadgetOf, type RowAlgebra } from './row-algebra.ts'
-import { secp256k1Scalars } from './scalar-field.ts'
+import { readUint256, secp256k1Scalars } from './scalar-field.ts'
 import {
   assemble,
   type Code,
@@ -26,6 +26,8 @@ const limbMask = (1n << limbBits) - 1n
 const limbBytes = 8 * limbs
 /** Of a product, lowest first. */
 const columns = 2 * limbs - 1
+/** One more than a product has: a sum of many needs it. */
+const accumulatorColumns = columns + 1
 const numbers = 3 * xi
 
 /** 2^256 mod order: what a bit above the 256th is worth. */
@@ -200,8 +202,8 @@ function reduce(scope: Scope): Code {
     ]
   }
   return [
-    load(v.slice(0, columns), constant(accumulator)),
-    [17, 18].map((k) => (v[k] as Local).set(i64.const(0n))),
+    load(v.slice(0, accumulatorColumns), constant(accumulator)),
+    (v[18] as Local).set(i64.const(0n)),
     carryUnsigned,
     fold(19, 15),
     fold(15, 11),
@@ -214,7 +216,7 @@ function reduce(scope: Scope): Code {
   ]
 }
 
-const clearAccumulator: Code = Array.from({ length: columns }, (_, k) =>
+const clearAccumulator: Code = Array.from({ length: accumulatorColumns }, (_, k) =>
   i64.store(constant(0), i64.const(0n), accumulator + 8 * k),
 )
 
@@ -262,10 +264,6 @@ function alice(scope: Scope): Code {
 function bob(scope: Scope): Code {
   const [at, lane, to] = [scope.local('i32'), scope.local('i32'), scope.local('i32')]
   const mask = scope.local('i64')
-  const bit = i32.and(
-    i32.shiftRight(i32.load8(i32.shiftRight(lane.get, constant(3)), bits), i32.and(lane.get, constant(7))),
-    constant(1),
-  )
   const addMasked = (from: Code) =>
     Array.from({ length: limbs }, (_, k) =>
       i64.store(to.get, i64.add(i64.load(to.get, 8 * k), i64.and(i64.load(from, 8 * k), mask.get)), 8 * k),
@@ -278,11 +276,7 @@ function bob(scope: Scope): Code {
     addMasked(constant(temporary)),
     l === 2 ? addMasked(constant(parameter(3))) : [],
   ]
-  return scope.repeat(constant(xi), (j) => [
-    lane.set(j.get),
-    mask.set(i64.subtract(i64.const(0n), i64.extend(bit))),
-    [0, 1, 2].map(row),
-  ])
+  return scope.repeat(constant(xi), (j) => [lane.set(j.get), mask.set(maskOf(lane)), [0, 1, 2].map(row)])
 }
 
 /** mu = third + theta_1 first + theta_2 second of every row. */
@@ -299,7 +293,8 @@ function mus(scope: Scope): Code {
   ])
 }
 
-/** sum of g_j times the first (or second) value of row j; two products fit a column. @param parameters offset */
+/** sum of g_j times the first (or second) value of row j, mod order, to `temporary`; two products fit a column.
+ * The offset says which value. */
 function weigh(scope: Scope): Code {
   const [offset] = scope.parameters as [Local]
   const [from, weight] = [scope.local('i32'), scope.local('i32')]
@@ -309,13 +304,49 @@ function weigh(scope: Scope): Code {
       i32.add(weight.get, constant(next * limbBytes)),
       i32.add(from.get, constant(3 * next * limbBytes)),
     )
-  return scope.repeat(constant(xi / 2), (j) => [
-    from.set(i32.add(i32.add(times(j, 6 * limbBytes), constant(limbSet)), offset.get)),
-    weight.set(i32.add(times(j, 2 * limbBytes), constant(gadgetSet))),
-    product(0),
-    product(1),
-    call(functions.spill),
-  ])
+  // A half above 32 bits of column k is worth 2^3 in column k + 1, whose limb is 29 bits further.
+  const collect = Array.from({ length: accumulatorColumns }, (_, k): Code => {
+    const low = k < columns ? i64.load(constant(0), spilled + 16 * k) : i64.const(0n)
+    const high = k > 0 ? i64.load(constant(0), spilled + 16 * (k - 1) + 8) : i64.const(0n)
+    return i64.store(constant(0), i64.add(low, i64.shiftLeft(high, i64.const(3n))), accumulator + 8 * k)
+  })
+  return [
+    scope.repeat(constant(xi / 2), (j) => [
+      from.set(i32.add(i32.add(times(j, 6 * limbBytes), constant(limbSet)), offset.get)),
+      weight.set(i32.add(times(j, 2 * limbBytes), constant(gadgetSet))),
+      product(0),
+      product(1),
+      call(functions.spill),
+    ]),
+    collect,
+    call(functions.reduce, constant(temporary)),
+  ]
+}
+
+/** sum of g_j over the set bits, mod order, to `temporary`. */
+function select(scope: Scope): Code {
+  const [from, mask] = [scope.local('i32'), scope.local('i64')]
+  return [
+    scope.repeat(constant(xi), (j) => [
+      from.set(i32.add(times(j, limbBytes), constant(gadgetSet))),
+      mask.set(maskOf(j)),
+      Array.from({ length: limbs }, (_, k) => {
+        const sum = i64.add(
+          i64.load(constant(0), accumulator + 8 * k),
+          i64.and(i64.load(from.get, 8 * k), mask.get),
+        )
+        return i64.store(constant(0), sum, accumulator + 8 * k)
+      }),
+    ]),
+    call(functions.reduce, constant(temporary)),
+  ]
+}
+
+/** All ones if bit i of `bits` is set. */
+function maskOf(i: Local): Code {
+  const byte = i32.load8(i32.shiftRight(i.get, constant(3)), bits)
+  const bit = i32.and(i32.shiftRight(byte, i32.and(i.get, constant(7))), constant(1))
+  return i64.subtract(i64.const(0n), i64.extend(bit))
 }
 
 function rowModule(): Uint8Array<ArrayBuffer> {
@@ -331,6 +362,7 @@ function rowModule(): Uint8Array<ArrayBuffer> {
       { name: 'bob', parameters: 0, body: bob },
       { name: 'mus', parameters: 0, body: mus },
       { name: 'weigh', parameters: 1, body: weigh },
+      { name: 'select', parameters: 0, body: select },
     ],
   })
 }
@@ -393,14 +425,8 @@ function algebraOf({ memory, functions: run }: Instance): RowAlgebra {
     run.mus?.()
     const sums = [0, 1].map((l) => {
       run.weigh?.(l * limbBytes)
-      let sum = 0n
-      for (let k = columns - 1; k >= 0; k--) {
-        const low = view.getBigUint64(spilled + 16 * k, true)
-        const high = view.getBigUint64(spilled + 16 * k + 8, true)
-        sum = (sum << limbBits) + low + (high << 32n)
-      }
       memory.fill(0, spilled, spilled + 16 * columns)
-      return sum % order
+      return readUint256(memory.subarray(temporary, temporary + 32), false)
     })
     return { mus: memory.slice(zeroSet, zeroSet + 32 * xi), sums: sums as [bigint, bigint] }
   }
@@ -411,7 +437,17 @@ function algebraOf({ memory, functions: run }: Instance): RowAlgebra {
   return {
     name: 'wasm',
     areCanonical: bigintRowAlgebra.areCanonical,
-    sumSelected: bigintRowAlgebra.sumSelected,
+
+    sumSelected(gadget, selected) {
+      setGadget(gadget)
+      memory.set(selected, bits)
+      run.select?.()
+      const sum = readUint256(memory.subarray(temporary, temporary + 32), false)
+      memory.fill(0, 0, parameters)
+      memory.fill(0, temporary, temporary + 32)
+      memory.fill(0, bits, end)
+      return sum
+    },
 
     alice({ zero, one, inputs, gadget, challenge }) {
       memory.set(zero, zeroSet)

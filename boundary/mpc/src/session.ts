@@ -1,4 +1,5 @@
-import { type BurnDuty, type RetryAbort, retry, type SessionAbort, type Step } from './abort.ts'
+import { type BurnDuty, type RetryAbort, retry, type SessionAbort, type Step, type Stopped } from './abort.ts'
+import { copyBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 import { frameBytesMax } from './frame.ts'
 import type { Inbox, Reception } from './inbox.ts'
@@ -122,6 +123,11 @@ export class Session<Result> {
     return this.#outcome as unknown as Outcome<Result>
   }
 
+  /** Ended from outside for a reason: its pair was burned, its share replaced. That is no RETRY, which invites another. */
+  end(ending: Stopped<SessionAbort>): void {
+    if (this.#outcome === undefined) this.#stop(ending)
+  }
+
   #deliver(from: PartyIndex, bytes: Uint8Array): Reception {
     if (this.#round === undefined) return { status: 'refused', reason: 'finished' }
     const reception = this.#round.inbox.receive(from, bytes)
@@ -131,7 +137,7 @@ export class Session<Result> {
     if (kept.length >= earlyFramesPerPeerMax || bytes.length > frameBytesMax) {
       return { status: 'refused', reason: 'too-many' }
     }
-    this.#early.set(from, [...kept, bytes.slice()])
+    this.#early.set(from, [...kept, copyBytes(bytes)])
     return reception
   }
 

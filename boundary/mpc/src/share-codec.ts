@@ -4,7 +4,7 @@ import { concatBytes, encodeU8, encodeU16, equalBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 import { labelBytesMax } from './context.ts'
 import type { Group, Point, Secp256k1Group } from './group.ts'
-import { checkGroup, interpolatesTo } from './key-generation.ts'
+import { checkGroup, interpolatesTo } from './key-checks.ts'
 import {
   aliceKeysBytes,
   bobKeysBytes,

@@ -1,4 +1,6 @@
 export * from './ceremonies.ts'
+export * from './deal-frost-shares.ts'
 export * from './deal-shares.ts'
+export * from './frost-sessions.ts'
 export * from './network.ts'
 export * from './seeded-random.ts'
