@@ -13,10 +13,12 @@ import { errorForLog, type Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { openApiOptions, routeSchema } from './openapi.ts'
 import type { EngineAnswer, IncomingRequest } from './request.ts'
+import { addTileRoutes, type TileSource } from './tile-api.ts'
 
 export interface ApiDeps {
   readonly answer: (request: IncomingRequest) => Promise<EngineAnswer>
   readonly readiness: () => Promise<Readiness>
+  readonly tiles: TileSource
   readonly metrics: Metrics
   readonly log: Logger
 }
@@ -76,6 +78,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(swagger, openApiOptions)
 
   for (const route of routes) addRoute(app, deps, route)
+  addTileRoutes(app, deps.tiles)
   app.get('/healthz', { schema: { hide: true } }, (_request, reply) =>
     sendJson(reply, 200, '{"status":"ok"}'),
   )
@@ -129,11 +132,17 @@ function addRoute(app: FastifyInstance, deps: ApiDeps, route: ApiRoute): void {
 function count(metrics: Metrics, operation: string, { status, text }: EngineAnswer): void {
   metrics.requests.inc({ route: operation, status })
   if (status < 300) {
-    if (operation.startsWith('sign') || operation === 'sendTransaction') metrics.signatures.inc({ operation })
+    if (signed(operation, { status, text })) metrics.signatures.inc({ operation })
     return
   }
   const code = /"code":"([A-Z][A-Z0-9_]{2,63})"/.exec(text)?.[1]
   metrics.refusals.inc({ code: code ?? 'unknown' })
+}
+
+/** What waits for approval is not signed yet. */
+function signed(operation: string, { status, text }: EngineAnswer): boolean {
+  if (operation === 'sendTransaction') return !text.includes('"status":"waiting-approval"')
+  return operation.startsWith('sign') && status === 200
 }
 
 function sendJson(reply: FastifyReply, status: number, text: string): FastifyReply {

@@ -31,6 +31,18 @@ export const engineErrors = {
     summary: 'The database was written by a newer version of the engine.',
     fix: 'Run the newer version, or restore a backup from before the upgrade.',
   },
+  ENGINE_JOURNAL_UNREAD: {
+    status: 503,
+    retry: 'after-fix',
+    summary: 'The engine has no copy of the journal to search in.',
+    fix: 'Set journalCredential in the engine’s configuration to a credential with the power read. Entries by index need none.',
+  },
+  ENGINE_JOURNAL_BROKEN: {
+    status: 503,
+    retry: 'never',
+    summary: 'The signer’s journal does not continue what the engine has seen of it before.',
+    fix: 'Treat the signer as tampered with: stop it and compare its journal with exports and witnesses.',
+  },
   ENGINE_STOPPING: {
     status: 503,
     retry: 'later',
@@ -90,8 +102,16 @@ export const engineErrors = {
   ENGINE_NONCE_TAKEN: {
     status: 409,
     retry: 'after-fix',
-    summary: 'Another transaction of this wallet, not sent through this engine, was mined with this nonce.',
-    fix: 'Send the transaction again with a new idempotency-key; let only one system send from this wallet.',
+    summary:
+      'Another transaction of this wallet has this nonce: mined from elsewhere, or sent while this one waited for approval.',
+    fix: 'Send the transaction again with a new idempotency-key; let only one system send from this wallet, and nothing else while a payment waits for approval.',
+  },
+  ENGINE_APPROVAL_LOST: {
+    status: 409,
+    retry: 'after-fix',
+    summary:
+      'A transaction waited for approval, and the signer no longer keeps what became of it; it was not broadcast.',
+    fix: 'Look into the journal for the approval. If it was signed, its budget is spent; send the transaction again with a new idempotency-key.',
   },
   ENGINE_INTERRUPTED: {
     status: 503,

@@ -64,6 +64,68 @@ export const EngineConfigSchema = Type.Object(
       },
       strict,
     ),
+    tilesListen: Type.Optional(
+      Type.Object(
+        {
+          host: Type.Optional(
+            Type.String({ minLength: 1, maxLength: 255, description: '127.0.0.1 by default.' }),
+          ),
+          port: Type.Integer({ minimum: 0, maximum: portMax, description: '0: any free one.' }),
+        },
+        {
+          ...strict,
+          description:
+            'A second address for auditors: journal tiles and entries, without any signature. Off by default.',
+        },
+      ),
+    ),
+    journalCredential: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'File of the engine’s own credential with the power read: for search, reconciliation and tilesListen.',
+      }),
+    ),
+    reconcile: Type.Optional(
+      Type.Object(
+        {
+          everyMs: Type.Optional(
+            Type.Integer({ minimum: 50, maximum: 24 * hourMs, description: '60000 by default.' }),
+          ),
+          fromBlock: Type.Optional(
+            Type.Record(
+              Type.String({ pattern: '^eip155:[1-9][0-9]{0,15}$' }),
+              Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+              { description: 'By chain: what was sent before it is not looked at; 0 by default.' },
+            ),
+          ),
+          accounts: Type.Optional(
+            Type.Array(
+              Type.Object(
+                {
+                  wallet: Type.String({ minLength: 1, maxLength: 128 }),
+                  address: Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description: 'Smart account.' }),
+                },
+                strict,
+              ),
+              {
+                maxItems: 1_000,
+                description:
+                  'Smart accounts that these wallets sign for; those that the journal names need not stand here.',
+              },
+            ),
+          ),
+          sharedAccounts: Type.Optional(
+            Type.Array(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' }), {
+              maxItems: 1_000,
+              description:
+                'Smart accounts that others sign for too: their user operations are not looked at.',
+            }),
+          ),
+        },
+        { ...strict, description: 'Match what the chains show to the journal. Off unless it is there.' },
+      ),
+    ),
     signerSocket: Type.String({ minLength: 1, description: 'The signer’s unix socket.' }),
     dataDir: Type.String({ minLength: 1, description: 'For the embedded Postgres and its password.' }),
     databaseUrl: Type.Optional(
@@ -84,8 +146,13 @@ export interface EngineConfig {
   readonly dataDir: string
   readonly databaseUrl: string | undefined
   readonly logLevel: (typeof logLevels)[number]
+  readonly tilesListen: { readonly host: string; readonly port: number } | undefined
+  readonly journalCredential: string | undefined
+  readonly reconcile: ReconcileConfig | undefined
   readonly chains: readonly ChainConfig[]
 }
+
+export type ReconcileConfig = NonNullable<Static<typeof EngineConfigSchema>['reconcile']>
 
 const validator = Compile(EngineConfigSchema)
 const configCharsMax = 200_000
@@ -117,7 +184,22 @@ export function parseEngineConfig(value: unknown, env: NodeJS.ProcessEnv, base: 
   const ids = value.chains.map(({ id }) => id)
   const twice = ids.find((id, i) => ids.indexOf(id) !== i)
   if (twice !== undefined) throw engineError('ENGINE_CONFIG_INVALID', `The chain ${twice} stands twice.`)
+  const { tilesListen, journalCredential, reconcile } = value
+  const reading = tilesListen ?? reconcile
+  if (reading !== undefined && journalCredential === undefined) {
+    const what = tilesListen === undefined ? 'reconcile' : 'tilesListen'
+    throw engineError(
+      'ENGINE_CONFIG_INVALID',
+      `${what} needs journalCredential: the engine reads the journal for it.`,
+    )
+  }
   return {
+    tilesListen:
+      tilesListen === undefined
+        ? undefined
+        : { host: tilesListen.host ?? '127.0.0.1', port: tilesListen.port },
+    journalCredential: journalCredential === undefined ? undefined : resolve(base, journalCredential),
+    reconcile,
     listen: { host: value.listen.host ?? '127.0.0.1', port: value.listen.port },
     signerSocket: resolve(base, value.signerSocket),
     dataDir: resolve(base, value.dataDir),

@@ -5,19 +5,26 @@ import { openNonceMemory } from './authenticate.ts'
 import { engineError } from './catalogue.ts'
 import type { EngineConfig } from './config.ts'
 import { openDataDir } from './data-dir.ts'
+import { type JournalCopy, openJournalCopy } from './journal/journal-copy.ts'
+import { type JournalReader, openJournalReader } from './journal/journal-reader.ts'
+import { followReconciliation } from './journal/reconcile.ts'
 import { errorForLog, type Logger } from './log.ts'
 import { openMetrics } from './metrics.ts'
 import { answerRequest, type Engine } from './request.ts'
-import { openSignerClient } from './signer-client.ts'
+import { openSignerClient, type SignerClient } from './signer-client.ts'
 import { openEmbeddedPostgres } from './store/embedded-postgres.ts'
 import { openStore, type StoreAddress } from './store/store.ts'
+import { buildTileApi } from './tile-api.ts'
 import { openChain } from './transactions/chain.ts'
-import { followChain, followPreparing } from './transactions/follow.ts'
+import { type Follower, followChain, followPreparing, repeat } from './transactions/follow.ts'
 import { openLanes } from './transactions/lanes.ts'
 import type { CrashPoint } from './transactions/send.ts'
+import { followWaiting } from './transactions/waiting.ts'
 
 export interface RunningEngine {
   readonly url: string
+  /** Where auditors read entries without a signature, if anywhere. */
+  readonly tilesUrl: string | undefined
   /** Settles when the engine cannot go on by itself: its database has ended. */
   readonly failed: Promise<string>
   close(): Promise<void>
@@ -30,6 +37,7 @@ export interface EngineOptions {
 }
 
 const checkTimeoutMs = 3_000
+const copyEveryMs = 2_000
 
 /** @throws {CountersignError} ENGINE_* */
 export async function openEngine({
@@ -52,7 +60,15 @@ export async function openEngine({
     opened.push(() => signer.close())
     const chains = new Map(config.chains.map((chain) => [chain.id, openChain(chain)]))
     const lanes = openLanes(store, metrics)
-    const engine: Engine = { store, signer, lanes, chains, nonces: openNonceMemory(), metrics, log, at }
+    const reader =
+      config.journalCredential === undefined ? undefined : openJournalReader(config.journalCredential, signer)
+    const journal =
+      reader === undefined ? undefined : openJournalCopy({ store, signer, reader, metrics, log })
+    const nonces = openNonceMemory()
+    const parts = { store, signer, lanes, chains, nonces, metrics, log, at }
+    const waiting = followWaiting(parts)
+    opened.push(() => waiting.close())
+    const engine: Engine = { ...parts, journal, waiting }
 
     let isStopping = false
     const app = await buildApi({
@@ -61,6 +77,7 @@ export async function openEngine({
         return answerRequest(engine, request)
       },
       readiness: () => checkReadiness(engine),
+      tiles: { signer },
       metrics,
       log,
     })
@@ -68,12 +85,15 @@ export async function openEngine({
       ...[...chains.values()].map((chain) => followChain(engine, chain)),
       followPreparing(engine),
     ]
+    if (journal !== undefined) followers.push(...followJournal(journal, engine, config))
     opened.push(() => Promise.all(followers.map((follower) => follower.close())))
     opened.push(() => app.close())
     const url = await app.listen(config.listen)
-    log.info({ url, chains: [...chains.keys()] }, 'the engine is up')
+    const tilesUrl = await listenForTiles(config, { signer, reader, log }, (close) => opened.push(close))
+    log.info({ url, tilesUrl, chains: [...chains.keys()] }, 'the engine is up')
     return {
       url: url.replace('[::1]', 'localhost'),
+      tilesUrl,
       failed: database.died,
       async close() {
         isStopping = true
@@ -84,6 +104,29 @@ export async function openEngine({
     await closeAll()
     throw error
   }
+}
+
+function followJournal(journal: JournalCopy, engine: Engine, config: EngineConfig): Follower[] {
+  const { store, metrics, log } = engine
+  const copying = repeat(
+    copyEveryMs,
+    () => journal.catchUp(),
+    (error) => log.warn({ error: errorForLog(error) }, 'the journal could not be copied'),
+  )
+  const { reconcile, chains } = config
+  if (reconcile === undefined) return [copying]
+  return [copying, followReconciliation({ config: reconcile, chains, journal, store, metrics, log })]
+}
+
+async function listenForTiles(
+  { tilesListen }: EngineConfig,
+  { signer, reader, log }: { signer: SignerClient; reader: JournalReader | undefined; log: Logger },
+  onOpen: (close: () => unknown) => void,
+): Promise<string | undefined> {
+  if (tilesListen === undefined || reader === undefined) return undefined
+  const app = buildTileApi({ signer, reader }, log)
+  onOpen(() => app.close())
+  return (await app.listen(tilesListen)).replace('[::1]', 'localhost')
 }
 
 async function openDatabase(

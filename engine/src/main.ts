@@ -35,7 +35,10 @@ async function main(): Promise<void> {
   // The URL holds a password; nothing that lists the environment later needs it.
   delete process.env.COUNTERSIGN_DATABASE_URL
   const engine = await openEngine({ config })
-  process.stdout.write(`${JSON.stringify({ ready: true, url: engine.url })}\n`)
+  const { url, tilesUrl } = engine
+  process.stdout.write(
+    `${JSON.stringify({ ready: true, url, ...(tilesUrl === undefined ? {} : { tilesUrl }) })}\n`,
+  )
 
   let isStopping = false
   const stop = (exitCode: number) => {

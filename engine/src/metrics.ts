@@ -10,6 +10,9 @@ export interface Metrics {
   readonly openTransactions: Gauge<'state'>
   readonly laneDepth: Gauge
   readonly signerSeconds: Histogram
+  readonly journalIndexed: Gauge
+  readonly journalBroken: Gauge
+  readonly unmatchedTransactions: Gauge<'chain'>
 }
 
 const signerBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
@@ -53,6 +56,22 @@ export function openMetrics(): Metrics {
     laneDepth: new Gauge({
       name: 'countersign_lane_depth',
       help: 'Transactions that wait for, or are in, the lane of their wallet and chain.',
+      registers,
+    }),
+    journalIndexed: new Gauge({
+      name: 'countersign_journal_indexed_entries',
+      help: 'Journal entries in the engine’s verified copy.',
+      registers,
+    }),
+    journalBroken: new Gauge({
+      name: 'countersign_journal_broken',
+      help: '1 where the signer’s journal does not continue what the engine has seen of it: an alarm.',
+      registers,
+    }),
+    unmatchedTransactions: new Gauge({
+      name: 'countersign_unmatched_transactions',
+      help: 'Transactions and user operations of wallets on a chain that the journal does not know: an alarm.',
+      labelNames: ['chain'],
       registers,
     }),
     signerSeconds: new Histogram({

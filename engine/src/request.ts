@@ -19,13 +19,20 @@ import {
 } from '@countersign/wire'
 import { authenticate, checkMayRead, mayRead } from './authenticate.ts'
 import { pageAnswer, pageOf } from './cursor.ts'
+import type { JournalCopy } from './journal/journal-copy.ts'
+import { isSearch, searchJournal } from './journal/search-journal.ts'
 import type { SignerAnswer } from './signer-client.ts'
 import { draftTransaction, finishDraft } from './transactions/prepare.ts'
 import { chainOf, sendTransaction, type Transactions } from './transactions/send.ts'
 import { transactionJson } from './transactions/transaction-json.ts'
+import type { WaitingFollower } from './transactions/waiting.ts'
 import { createWallet, getWallet, listWallets, noteWalletPolicy, type Wallets } from './wallets.ts'
 
-export type Engine = Transactions & Wallets
+export type Engine = Transactions &
+  Wallets & {
+    readonly journal?: JournalCopy | undefined
+    readonly waiting?: Pick<WaitingFollower, 'voted'> | undefined
+  }
 
 export interface IncomingRequest {
   readonly method: string
@@ -65,6 +72,13 @@ export async function answerRequest(engine: Engine, incoming: IncomingRequest): 
       return listTransactions(engine, match, request)
     case 'setWalletPolicy':
       return setWalletPolicy(engine, match, request)
+    case 'approveRequest':
+    case 'rejectRequest':
+      return vote(engine, match, request)
+    case 'listEntries':
+      return isSearch(match.query)
+        ? searchJournal(engine, request, match.query)
+        : engine.signer.forward(request)
     case 'getCheckpoint':
       // A tree head is public: watchers without a credential must be able to compare them.
       return request.headers.signature === undefined
@@ -190,6 +204,13 @@ async function setWalletPolicy(
 ): Promise<EngineAnswer> {
   const answer = await engine.signer.forward(request)
   if (answer.status === 200) await noteWalletPolicy(engine, param(match, 'walletId'), request)
+  return answer
+}
+
+/** The signer counts it. Where it was the last that was needed, a transaction may wait here to be broadcast. */
+async function vote(engine: Engine, match: RouteMatch, request: SignedRequest): Promise<EngineAnswer> {
+  const answer = await engine.signer.forward(request)
+  if (answer.status === 200) engine.waiting?.voted(param(match, 'approvalId'))
   return answer
 }
 

@@ -15,6 +15,7 @@ export interface SignerIdentity {
 /** What a request came to in the signer's books. */
 export type Outcome =
   | { readonly state: 'unknown' | 'pending' | 'abandoned' }
+  | { readonly state: 'waiting'; readonly approval: string }
   | { readonly state: 'done'; readonly status: number; readonly answer: unknown }
 
 /** The engine's only way to the signer. Every verb throws WIRE_SIGNER_UNAVAILABLE when there is no answer. */
@@ -22,7 +23,9 @@ export interface SignerClient {
   /** @param preparedTransaction What the engine filled in; the signer checks it against the request. */
   forward(request: SignedRequest, preparedTransaction?: Hex): Promise<SignerAnswer>
   /** The signer's public facts, as it states them. */
-  get(path: '/v1/identity' | '/v1/health' | '/v1/journal/checkpoint'): Promise<SignerAnswer>
+  get(
+    path: '/v1/identity' | '/v1/health' | '/v1/journal/checkpoint' | '/checkpoint' | `/tile/${string}`,
+  ): Promise<SignerAnswer>
   /** Cached: the audience of a signer never changes. */
   audience(): Promise<string>
   phase(): Promise<string>

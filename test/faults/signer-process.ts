@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Hex } from '@countersign/bytes'
 import type { PolicyDocument } from '@countersign/policy'
 import { addSignature, type ForwardedRequest, prepareRequest, type SignedRequest } from '@countersign/wire'
 import type { Answer } from '../../boundary/signer/src/signer.ts'
@@ -206,16 +207,22 @@ function exchange(socketPath: string, method: string, path: string, text: string
 }
 
 /** The home's agent as a credential of the signer, and a wallet under a policy; both by the admin. */
-export async function setUp(running: SignerProcess, home: SignerHome, policy: PolicyDocument) {
+export async function setUp(
+  running: SignerProcess,
+  home: SignerHome,
+  policy: PolicyDocument,
+  kind: object = { type: 'EVM' },
+) {
   const { admin, agent } = home
   const credential = { algorithm: 'p256', publicKey: agent.publicKey, role: 'agent', name: 'agent' }
   await must(201, running.ask('POST', '/v1/credentials', credential, { by: admin }))
   const put = { policy, expected: null }
   await must(200, running.ask('PUT', `/v1/policies/${policy.id}`, put, { by: admin }))
-  const wallet = { type: 'EVM', policy: policy.id }
+  const wallet = { ...kind, policy: policy.id }
   return (await must(201, running.ask('POST', '/v1/wallets', wallet, { by: admin }))) as {
     id: string
     address: string
+    publicKey: Hex
   }
 }
 

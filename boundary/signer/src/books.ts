@@ -28,7 +28,7 @@ export function putBook(
     const { hash, document } = parsed
     const entries = parsed.addresses.size
     return {
-      entry: { type: 'book', book: id, hash, version, document },
+      entry: { type: 'book', book: id, hash, version, entries, document },
       status: 200,
       body: { id, hash, version, appliedAt, entries },
       loosens: await bookReasons(tx, before === undefined ? undefined : parsedBook(before), parsed),

@@ -1,11 +1,13 @@
 import type { Json } from '@countersign/bytes'
 import type {
   CreateCredentialBody,
+  CreateGrantBody,
   PutBookBody,
   PutWalletGroupBody,
   RouteMatch,
   SetLooseningDelayBody,
   SetQuorumBody,
+  SetWalletOwnerBody,
   ThawBody,
 } from '@countersign/wire'
 import { putBook } from './books.ts'
@@ -18,9 +20,11 @@ import {
   revokeCredential,
 } from './change.ts'
 import { thaw } from './freeze.ts'
+import { createGrant } from './grants.ts'
 import { setLooseningDelay, setQuorum } from './organisation.ts'
 import type { Answer, Signer } from './signer.ts'
 import { putWalletGroup } from './wallet-groups.ts'
+import { setWalletOwner } from './wallet-owner.ts'
 
 interface PolicyAssignment {
   readonly policy: string | null
@@ -60,6 +64,10 @@ export function answerChange(
       return putBook(signer, asked, { id: param('bookId'), ...as<PutBookBody>() })
     case 'putWalletGroup':
       return putWalletGroup(signer, asked, { id: param('groupId'), ...as<PutWalletGroupBody>() })
+    case 'createGrant':
+      return createGrant(signer, asked, as<CreateGrantBody>())
+    case 'setWalletOwner':
+      return setWalletOwner(signer, asked, { walletId: param('walletId'), ...as<SetWalletOwnerBody>() })
     case 'thaw':
       return thaw(signer, asked, as<ThawBody>())
     default:

@@ -140,7 +140,9 @@ class Channel {
     const { patienceMs, idleMs } = this.#limits
     const nowMs = performance.now()
     const isOver = (sinceMs: number | undefined) => sinceMs !== undefined && nowMs - sinceMs > patienceMs
-    if (isOver(this.#frameSinceMs) || isOver(this.#unreadSinceMs)) this.#socket.destroy()
+    // A frame goes on only while it is read: where this end has stopped reading, the peer has no say in it.
+    const isFrameLate = !this.#socket.isPaused() && isOver(this.#frameSinceMs)
+    if (isFrameLate || isOver(this.#unreadSinceMs)) this.#socket.destroy()
     else if (this.#inFlight === 0 && nowMs - this.#heardAtMs > idleMs) void this.end()
   }
 

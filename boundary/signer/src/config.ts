@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isCountersignError, parseJson } from '@countersign/bytes'
-import { credentialAlgorithms, delayForm, parseDelay } from '@countersign/wire'
+import { encodeHex, isCountersignError, parseJson } from '@countersign/bytes'
+import { credentialAlgorithms, delayForm, parseDelay, parseWitnessKey, witnessesMax } from '@countersign/wire'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { signerError } from './catalogue.ts'
@@ -50,6 +50,19 @@ export const SignerConfigSchema = Type.Object(
       maximum: adminsMax,
       description: 'How many admins must sign a change.',
     }),
+    witnesses: Type.Optional(
+      Type.Array(Type.String({ maxLength: 400 }), {
+        maxItems: witnessesMax,
+        description: 'Verifier keys of the witnesses whose cosignatures are kept (C2SP tlog-cosignature).',
+      }),
+    ),
+    witnessQuorum: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: witnessesMax,
+        description: 'How many of them make a checkpoint one that /checkpoint shows; 0 by default.',
+      }),
+    ),
     looseningDelay: Type.Optional(
       Type.String({
         pattern: delayForm.source,
@@ -99,6 +112,7 @@ export function parseSignerConfig(value: unknown, env: NodeJS.ProcessEnv, base: 
     )
   }
   delayOf(value)
+  checkWitnesses(value)
   const directory = env.WALLET_ENGINE_DATA_DIR ?? value.dataDir
   if (directory === undefined) {
     throw signerError('SIGNER_CONFIG_INVALID', 'dataDir is missing, and WALLET_ENGINE_DATA_DIR is not set.')
@@ -109,6 +123,23 @@ export function parseSignerConfig(value: unknown, env: NodeJS.ProcessEnv, base: 
     dataDir,
     socket: value.socket === undefined ? resolve(dataDir, 'run/signer.sock') : resolve(base, value.socket),
   }
+}
+
+/** @throws {CountersignError} SIGNER_CONFIG_INVALID, WIRE_WITNESS_KEY_INVALID */
+function checkWitnesses({
+  witnesses = [],
+  witnessQuorum = 0,
+}: Pick<SignerConfigFile, 'witnesses' | 'witnessQuorum'>): void {
+  const keys = witnesses.map((text) => parseWitnessKey(text))
+  // The message that a witness signs does not name it, so one key under two names would count twice.
+  const different = new Set(keys.map(({ publicKey }) => encodeHex(publicKey)))
+  if (different.size < keys.length || new Set(keys.map(({ name }) => name)).size < keys.length)
+    throw signerError('SIGNER_CONFIG_INVALID', 'Two of the witnesses have the same key or the same name.')
+  if (witnessQuorum <= keys.length) return
+  throw signerError(
+    'SIGNER_CONFIG_INVALID',
+    `witnessQuorum is ${witnessQuorum}, but there are ${keys.length} witnesses.`,
+  )
 }
 
 /** Milliseconds. @throws {CountersignError} SIGNER_CONFIG_INVALID */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { encodeHex } from '@countersign/bytes'
 import type { PolicyId } from '@countersign/policy'
-import { isActive, type SignedRequest, wireError } from '@countersign/wire'
+import { isActive, type SignedRequest, subjectOf, wireError } from '@countersign/wire'
 import { addressOf } from './address.ts'
 import { authenticate, type Caller } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
@@ -9,11 +9,20 @@ import type { LedgerTx } from './ledger.ts'
 import type { WalletRecord } from './records.ts'
 import { answerOf, putAnswer, remembered } from './requests.ts'
 import type { Answer, Signer } from './signer.ts'
+import {
+  algorithmOf,
+  chainOfWallet,
+  kindOfNewWallet,
+  type WalletKind,
+  type WantedKind,
+} from './wallet-chain.ts'
+import { ownerCandidate } from './wallet-owner.ts'
 
-export interface NewWallet {
-  readonly type: 'EVM' | 'SOLANA'
+export interface NewWallet extends WantedKind {
   readonly name?: string
   readonly policy?: string
+  /** Credential that may grant over it alone. */
+  readonly owner?: string
 }
 
 /**
@@ -30,16 +39,21 @@ export async function createWallet(
   const known = await signer.ledger.submit(async (tx) => {
     const before = await remembered(tx, caller)
     if (before === undefined) await checkMayCreate(tx, caller, wanted)
+    if (before === undefined && wanted.owner !== undefined) await ownerCandidate(tx, wanted.owner)
     return before
   })
   if (known !== undefined) return answerOf(signer, known)
 
-  const wallet = await makeKey(signer, wanted)
+  const kind = kindOfNewWallet(wanted, signer.backend)
+  const wallet = await makeKey(signer, kind, wanted.name)
   const answer = await signer.ledger.submit(async (tx) => {
     const meanwhile = await remembered(tx, caller)
     if (meanwhile !== undefined) return meanwhile
     const policy = await checkMayCreate(tx, caller, wanted)
-    const record: WalletRecord = { ...wallet, policy, createdAt: new Date(tx.nowMs).toISOString() }
+    const owner =
+      wanted.owner === undefined ? {} : { owner: subjectOf(await ownerCandidate(tx, wanted.owner)) }
+    const createdAt = new Date(tx.nowMs).toISOString()
+    const record: WalletRecord = { ...wallet, policy, ...owner, createdAt }
     await checkKeyIsNew(tx, record)
     tx.put('wallet', record.id, record)
     tx.put('wallet-of-key', record.publicKey, { wallet: record.id })
@@ -53,8 +67,11 @@ export async function createWallet(
       address: record.address,
       algorithm: record.algorithm,
       publicKey: record.publicKey,
+      ...(kind.chain === undefined ? {} : { chain: kind.chain }),
+      ...(kind.form === undefined ? {} : { form: kind.form }),
       backend: record.backend,
       policy: record.policy,
+      ...owner,
     })
     const stored = { status: 201, body: walletJson(record), receipt: true }
     putAnswer(tx, { caller, wallet: record.id, index, answer: stored })
@@ -93,27 +110,28 @@ const walletIdBytes = 12
 
 async function makeKey(
   signer: Signer,
-  wanted: NewWallet,
+  kind: WalletKind,
+  name: string | undefined,
 ): Promise<Omit<WalletRecord, 'createdAt' | 'policy'>> {
   const id = `wal_${randomBytes(walletIdBytes).toString('hex')}`
-  const algorithm = wanted.type === 'EVM' ? 'secp256k1' : 'ed25519'
+  const algorithm = algorithmOf(kind)
   const key = await signer.backend.createKey({ algorithm, name: id })
   const publicKey = await signer.backend.publicKey(key)
   return {
     id,
-    type: wanted.type,
+    ...kind,
     algorithm,
     key,
     publicKey: encodeHex(publicKey.bytes),
-    address: addressOf(publicKey),
-    name: wanted.name ?? null,
+    address: addressOf(kind, publicKey.bytes),
+    name: name ?? null,
     backend: signer.backend.custody.backend,
   }
 }
 
 /** What everybody may know of a wallet. */
 export function walletJson(wallet: WalletRecord) {
-  const { id, type, algorithm, address, publicKey, name, policy, backend, createdAt } = wallet
+  const { id, type, form, algorithm, address, publicKey, name, policy, owner, backend, createdAt } = wallet
   return {
     id,
     type,
@@ -122,9 +140,11 @@ export function walletJson(wallet: WalletRecord) {
     status: 'ready',
     address,
     publicKey,
-    chains: type === 'EVM' ? ['eip155'] : ['solana'],
+    chains: [type === 'EVM' ? 'eip155' : chainOfWallet(wallet)],
+    ...(form === undefined ? {} : { form }),
     name,
     policy,
+    ...(owner ? { owner } : {}),
     backend,
     createdAt,
   }

@@ -3,10 +3,12 @@ import { type Credential, formatDelay, isActive, type SignedRequest, subjectOf }
 import { authenticate } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
 import { changesStatement } from './custody-changes.ts'
+import { exposuresOfGrantee, grantsOver, grantsStatement, isBoundToGrants } from './custody-grants.ts'
 import { layersOf, type PolicyLayer } from './policies.ts'
 import { credentialsMax } from './quorum.ts'
 import type { WalletRecord } from './records.ts'
 import type { Answer, Signer } from './signer.ts'
+import { chainOfWallet } from './wallet-chain.ts'
 
 export const custodyContext = 'countersign-custody-v1'
 
@@ -36,11 +38,20 @@ async function custodyStatement(signer: Signer, wallet: WalletRecord): Promise<o
   const askers = active.filter(({ role }) => role !== 'admin')
   const bearers = active.filter(({ bearer }) => bearer === true)
   const layers = await layersOf(signer.ledger, signer.policies, wallet.id)
+  const { get, range } = signer.ledger
+  const granted = await grantsOver({ get, range, nowMs }, wallet.id)
+  const grantees = active.filter((credential) => isBoundToGrants(credential, wallet))
   return {
     version: 1,
     at: new Date(signer.ledger.nowMs()).toISOString(),
     journalSize: signer.journal.size(),
-    wallet: { id: wallet.id, address: wallet.address, algorithm: wallet.algorithm },
+    wallet: {
+      id: wallet.id,
+      type: wallet.type,
+      address: wallet.address,
+      algorithm: wallet.algorithm,
+      ...(wallet.type === 'EVM' ? {} : { chain: chainOfWallet(wallet) }),
+    },
     verdict: 'custodial',
     verdictReason:
       'The whole key is in one trust domain: the machine of the signer, which listens on a unix socket, so whatever talks to it runs on the same machine.',
@@ -55,6 +66,7 @@ async function custodyStatement(signer: Signer, wallet: WalletRecord): Promise<o
     enforcedAt: 'Policy, spending windows and journal are in the signer’s process, which holds the key.',
     quorum: { needed: organisation?.quorum ?? null, admins: admins.map(({ id, name }) => ({ id, name })) },
     ...(await changesStatement(signer.ledger, wallet, layers)),
+    ...grantsStatement(wallet, granted),
     ifOwned: [
       ...rootsOfTrust(
         custody.statement,
@@ -65,7 +77,18 @@ async function custodyStatement(signer: Signer, wallet: WalletRecord): Promise<o
       engineItself(bearers, layers, wallet.id),
       engineUser(signer.sharesUserWithEngine),
       // Below the quorum an admin is an asker like others: a rule that names nobody is for admins too.
-      ...exposuresTo((organisation?.quorum ?? 0) > 1 ? active : askers, layers, wallet.id),
+      ...exposuresTo(
+        ((organisation?.quorum ?? 0) > 1 ? active : askers).filter((one) => !grantees.includes(one)),
+        layers,
+        wallet.id,
+      ),
+      ...grantees
+        .flatMap((grantee) => exposuresOfGrantee(grantee, granted, { layers, walletId: wallet.id }))
+        .map(({ what, exposure, canMove }) => ({
+          what,
+          ...(exposure === undefined ? nothing : figures(exposure)),
+          canMove,
+        })),
       {
         what: 'engine and every agent’s credential together',
         ...figures(exposureOf(layers, wallet.id, askers.map(subjectOf))),
@@ -153,6 +176,8 @@ function exposuresTo(credentials: readonly Credential[], layers: readonly Policy
     return { what: `credential ${name} (${id})${kind}`, ...exposure }
   })
 }
+
+const nothing = { bounded: true, bounds: [], recipients: [] }
 
 function figures(exposure: Exposure) {
   return {

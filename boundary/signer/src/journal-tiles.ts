@@ -65,6 +65,20 @@ export async function nodeFromTiles(
   return hashes.length < count ? undefined : foldPerfect(hashes)
 }
 
+/** The first `width` hashes of a tile, as C2SP tlog-tiles serves them.
+ * @returns undefined where the tree of `size` leaves has not so many of them. */
+export async function tileBytes(
+  { level, index, width }: { readonly level: number; readonly index: number; readonly width: number },
+  { edge, size }: { readonly edge: TileEdge; readonly size: number },
+  readTile: (level: number, index: number) => Promise<Uint8Array | undefined>,
+): Promise<Uint8Array | undefined> {
+  const present = Math.min(tileWidth, Math.floor(size / tileWidth ** level) - index * tileWidth)
+  if (width < 1 || width > present) return undefined
+  if (present < tileWidth) return concatBytes(...(edge[level] ?? []).slice(0, width))
+  const whole = await readTile(level, index)
+  return whole?.length === tileWidth * hashBytes ? whole.slice(0, width * hashBytes) : undefined
+}
+
 /** @returns none where it is not a complete tile. */
 export function hashesOfTile(tile: Uint8Array | undefined, offset = 0, count = tileWidth): Uint8Array[] {
   if (tile?.length !== tileWidth * hashBytes) return []

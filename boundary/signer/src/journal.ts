@@ -13,25 +13,30 @@ import {
   encodeHex,
   encodeUtf8,
   type Hex,
+  isEqual,
   type Json,
+  type JsonObject,
   parseJson,
   sha256,
 } from '@countersign/bytes'
 import {
   audienceOf,
+  boundEntry,
   type Checkpoint,
   checkpointSigner,
   consistencyProof,
   inclusionProof,
+  type JournalDocument,
   journalOrigin,
   MerkleFrontier,
   MerkleGrowth,
   type Receipt,
+  rootAt,
   verifyCheckpoint,
   verifyInclusion,
 } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
-import { appendToTiles, nodeFromTiles, type TileEdge } from './journal-tiles.ts'
+import { appendToTiles, nodeFromTiles, type TileEdge, tileBytes } from './journal-tiles.ts'
 import type { Store, StoredSegment, StoredTile } from './store.ts'
 
 export type JournalEntryType =
@@ -46,6 +51,10 @@ export type JournalEntryType =
   | 'refused'
   | 'abandoned'
   | 'alarm'
+  | 'approval-requested'
+  | 'approved'
+  | 'rejected'
+  | 'expired'
   | 'quorum'
   | 'loosening-delay'
   | 'book'
@@ -56,6 +65,8 @@ export type JournalEntryType =
   | 'change-dropped'
   | 'freeze'
   | 'thaw'
+  | 'grant'
+  | 'wallet-owner'
 
 /** What happened, as facts for an auditor; never a secret, never a whole payload. */
 export type JournalEntry = { readonly type: JournalEntryType } & { readonly [field: string]: unknown }
@@ -73,6 +84,8 @@ export interface JournalState {
 export interface JournalLeaf {
   readonly leaf: string
   readonly hash: Uint8Array
+  /** What was too long for the leaf. */
+  readonly documents: readonly JournalDocument[]
 }
 
 /** A journal as the commit of some leaves makes it. */
@@ -101,6 +114,12 @@ export interface Journal {
   /** Everything up to this state is durable. */
   publish(state: JournalState): void
   leaves(start: number, limit: number): Promise<string[]>
+  /** Hashes side by side, of the tree that is durable. @returns undefined where there are not so many. */
+  tile(level: number, index: number, width: number): Promise<Uint8Array | undefined>
+  /** Whether the journal was this tree at this size. */
+  hasState(size: number, root: Uint8Array): Promise<boolean>
+  /** @returns undefined where it is not one that this signer has signed. */
+  openCheckpoint(note: string): Checkpoint | undefined
   /** @throws {CountersignError} SIGNER_ENTRY_UNKNOWN */
   inclusion(index: number, size: number): Promise<readonly Uint8Array[]>
   /** @throws {CountersignError} SIGNER_ENTRY_UNKNOWN */
@@ -171,8 +190,12 @@ export function openJournal(key: JournalKey, store: Store, start: JournalState):
     checkpoint: () => durable.checkpoint,
     size: () => durable.frontier.size,
     leafOf(entry, nowMs) {
-      const leaf = canonicalJson({ v: 1, at: new Date(nowMs).toISOString(), ...entry })
-      return { leaf, hash: hashOfLeaf(leaf) }
+      const { text, documents } = boundEntry({
+        v: 1,
+        at: new Date(nowMs).toISOString(),
+        ...entry,
+      } as JsonObject)
+      return { leaf: text, hash: hashOfLeaf(text), documents }
     },
     grow(state, leaves) {
       if (leaves.length === 0) {
@@ -224,6 +247,12 @@ export function openJournal(key: JournalKey, store: Store, start: JournalState):
       }
       return leaves
     },
+    tile: (level, index, width) =>
+      tileBytes({ level, index, width }, { edge: durable.edge, size: durable.frontier.size }, store.tile),
+    async hasState(size, root) {
+      return size <= durable.frontier.size && isEqual(await rootAt(size, nodeOf(durable)), root)
+    },
+    openCheckpoint: (note) => openOwnCheckpoint(key, note),
     async inclusion(index, size) {
       if (size > durable.frontier.size || index >= size) {
         throw signerError(

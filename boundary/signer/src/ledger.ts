@@ -1,10 +1,12 @@
 import { CountersignError } from '@countersign/bytes'
-import type { Receipt } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import type { Clock } from './clock.ts'
-import type { GrownJournal, Journal, JournalEntry, JournalLeaf, JournalState } from './journal.ts'
+import type { Journal, JournalState } from './journal.ts'
+import { type Batch, type Known, type LedgerTx, type Loaded, openTx } from './ledger-tx.ts'
 import type { OpenPermit, RecordKind, RecordSeal, Records } from './records.ts'
 import { CommitInDoubt, type Store, type StoredRecord, StoreMoved } from './store.ts'
+
+export type { Appended, LedgerTx } from './ledger-tx.ts'
 
 /** Requests that share one commit. */
 const jobsPerBatchMax = 256
@@ -16,35 +18,6 @@ const pruneEveryMs = 1_000
 const turnsAwaited = 3
 /** Batches that are written and wait for the disk. */
 const unflushedMax = 16
-
-/** What one job sees: the state after all jobs before it, though none of them may be durable yet. */
-export interface LedgerTx {
-  /** The signer's time for this batch; never goes back. */
-  readonly nowMs: number
-  get<K extends RecordKind>(kind: K, key: string): Promise<Records[K] | undefined>
-  range<K extends RecordKind>(
-    kind: K,
-    from: string,
-    to: string,
-    limit: number,
-  ): Promise<{ key: string; value: Records[K] }[]>
-  put<K extends RecordKind>(kind: K, key: string, value: Records[K], expiresMs?: number): void
-  delete(kind: RecordKind, key: string): void
-  append(entry: JournalEntry): Appended
-  /** The permit of a request that is being worked on. */
-  openPermit(key: string): OpenPermit | undefined
-  /** Of the permit that was just appended. In memory only: after a restart the journal tells which are open. */
-  open(key: string, permit: OpenPermit): void
-  /** With the permit's outcome. */
-  settle(key: string): void
-}
-
-export interface Appended {
-  /** Final once the job's promise resolves. */
-  readonly index: number
-  /** Only once the job's promise has resolved. */
-  receipt(): Receipt
-}
 
 export interface Ledger {
   /**
@@ -86,19 +59,6 @@ interface LedgerOptions {
   readonly at?: ((point: string) => Promise<void> | void) | undefined
 }
 
-interface Loaded {
-  readonly record: StoredRecord
-  readonly value: Records[RecordKind]
-}
-/** `undefined`: known to be absent. */
-type Known = Loaded | undefined
-interface Staged {
-  readonly kind: RecordKind
-  readonly key: string
-  /** `undefined`: deleted. */
-  readonly value: Records[RecordKind] | undefined
-  readonly expiresMs: number | undefined
-}
 interface QueuedJob {
   readonly run: (tx: LedgerTx) => Promise<unknown>
   readonly resolve: (value: never) => void
@@ -157,6 +117,8 @@ export function openLedger(options: LedgerOptions): Ledger {
   }
 
   function remember(id: string, loaded: Loaded): void {
+    // Long, and read by auditors only.
+    if (loaded.record.kind === 'document') return
     cache.set(id, loaded)
     if (cache.size <= cachedRecordsMax) return
     const oldest = cache.keys().next().value
@@ -200,7 +162,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     }
     const done: Done[] = []
     for (const job of jobs) {
-      const tx = openTx(batch)
+      const tx = openTx(batch, { store, journal, load, unseal, open })
       try {
         const value = await job.run(tx)
         tx.merge()
@@ -281,6 +243,8 @@ export function openLedger(options: LedgerOptions): Ledger {
       stateMac: seal.headMac({ ...facts, setDigest: nextDigest, chain }),
     }
     await options.at?.('before-commit')
+    // It was decided over what the disk has lost since.
+    if (broken !== undefined) throw broken
     const { segment, tiles } = grown
     await store.write({ sizeBefore: batch.sizeBefore, puts, deletes, segment, tiles, head })
     writes++
@@ -310,11 +274,13 @@ export function openLedger(options: LedgerOptions): Ledger {
   async function flush(): Promise<void> {
     for (let count = unflushed.length; count > 0; count = unflushed.length) {
       try {
+        // Written while the flush before it failed: the disk may say yes now, but not for the pages that it has lost.
+        if (broken !== undefined) throw broken
         await store.flush()
         await options.at?.('after-commit')
       } catch (error) {
         const why = error instanceof Error ? error.message : 'unknown'
-        broken = refusalOf(error instanceof CommitInDoubt ? error : new CommitInDoubt(why))
+        broken ??= refusalOf(error instanceof CommitInDoubt ? error : new CommitInDoubt(why))
         for (const { done } of unflushed.splice(0)) for (const { job } of done) job.reject(broken)
         break
       }
@@ -326,10 +292,17 @@ export function openLedger(options: LedgerOptions): Ledger {
     flushing = undefined
   }
 
-  /** The store and the cache show what is written before it is on disk: nobody outside a job may read it until then. */
+  /**
+   * The store and the cache show what is written before it is on disk: nobody outside a job may read it until then.
+   * Waits for what is written now and no longer: under load there is always a later batch.
+   */
   async function settled(): Promise<void> {
     const last = unflushed.at(-1)
-    while (last !== undefined && unflushed.includes(last)) await flushing
+    if (last !== undefined) {
+      await new Promise<void>((resolve, reject) =>
+        last.done.push({ job: { resolve, reject }, value: undefined }),
+      )
+    }
     if (broken !== undefined) throw broken
   }
 
@@ -360,76 +333,6 @@ export function openLedger(options: LedgerOptions): Ledger {
     if (expired.length < prunedPerBatchMax) prunedAtMs = batch.nowMs
   }
 
-  function openTx(batch: Batch): LedgerTx & { merge(): void } {
-    const staged = new Map<string, Staged>()
-    const opened = new Map<string, OpenPermit | undefined>()
-    const leaves: JournalLeaf[] = []
-    const stagedValue = (id: string) => staged.get(id) ?? batch.staged.get(id)
-    return {
-      nowMs: batch.nowMs,
-      async get(kind, key) {
-        const id = `${kind} ${key}`
-        const here = stagedValue(id)
-        if (here !== undefined) return here.value as never
-        if (batch.absent.has(id)) return undefined
-        const loaded = await load(kind, key)
-        if (loaded === undefined) batch.absent.add(id)
-        return loaded?.value as never
-      },
-      async range(kind, from, to, limit) {
-        // Rows that this batch has changed are laid over what the store has; a deleted one must not use up the limit.
-        const changes = [...batch.staged.values(), ...staged.values()].filter(
-          (change) => change.kind === kind && change.key >= from && change.key < to,
-        )
-        const rows = new Map<string, Records[RecordKind]>()
-        for (const record of await store.range(kind, from, to, limit + changes.length))
-          rows.set(record.key, unseal(record).value)
-        for (const { key, value } of changes) {
-          if (value === undefined) rows.delete(key)
-          else rows.set(key, value)
-        }
-        const keys = [...rows.keys()].sort().slice(0, limit)
-        return keys.map((key) => ({ key, value: rows.get(key) })) as never
-      },
-      put(kind, key, value, expiresMs) {
-        staged.set(`${kind} ${key}`, { kind, key, value, expiresMs })
-      },
-      delete(kind, key) {
-        staged.set(`${kind} ${key}`, { kind, key, value: undefined, expiresMs: undefined })
-      },
-      append(entry) {
-        const index = batch.sizeBefore + batch.leaves.length + leaves.length
-        leaves.push(journal.leafOf(entry, batch.nowMs))
-        return {
-          index,
-          receipt() {
-            if (batch.grown === undefined) throw new Error('bug: a receipt before its commit')
-            return batch.grown.receipt(index)
-          },
-        }
-      },
-      openPermit: (key) => {
-        if (opened.has(key)) return opened.get(key)
-        return batch.opened.has(key) ? batch.opened.get(key) : open.get(key)
-      },
-      open(key, permit) {
-        opened.set(key, permit)
-      },
-      settle(key) {
-        opened.set(key, undefined)
-      },
-      merge() {
-        for (const [id, change] of staged) batch.staged.set(id, change)
-        for (const [key, permit] of opened) {
-          // To the end of the order, which is the journal's.
-          batch.opened.delete(key)
-          batch.opened.set(key, permit)
-        }
-        batch.leaves.push(...leaves)
-      },
-    }
-  }
-
   return {
     submit(job) {
       return new Promise((resolve, reject) => {
@@ -449,16 +352,19 @@ export function openLedger(options: LedgerOptions): Ledger {
     async get(kind, key) {
       const loaded = await load(kind, key)
       if (isUnflushed(`${kind} ${key}`)) await settled()
+      if (broken !== undefined) throw broken
       return loaded?.value as never
     },
     async range(kind, from, to, limit) {
-      await settled()
       const rows = await store.range(kind, from, to, limit)
+      // After the look: what is written between a wait and a look would be seen too early.
+      await settled()
       return rows.map((record) => ({ key: record.key, value: unseal(record).value })) as never
     },
     async openPermit(key) {
       const permit = open.get(key)
       if (unflushed.some(({ batch }) => batch.opened.has(key))) await settled()
+      if (broken !== undefined) throw broken
       return permit
     },
     nowMs: () => clock.nowMs(),
@@ -470,21 +376,8 @@ export function openLedger(options: LedgerOptions): Ledger {
   }
 }
 
-interface Batch {
-  readonly nowMs: number
-  readonly staged: Map<string, Staged>
-  /** Permits that were opened, or settled (`undefined`). */
-  readonly opened: Map<string, OpenPermit | undefined>
-  /** Looked for in this batch and not there: saves looking again. */
-  readonly absent: Set<string>
-  readonly leaves: JournalLeaf[]
-  readonly sizeBefore: number
-  /** Once it is written. */
-  grown: GrownJournal | undefined
-}
-
 interface Done {
-  readonly job: QueuedJob
+  readonly job: Pick<QueuedJob, 'resolve' | 'reject'>
   readonly value: unknown
 }
 

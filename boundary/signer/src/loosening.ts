@@ -8,7 +8,7 @@ import {
 } from '@countersign/policy'
 import type { LedgerTx } from './ledger.ts'
 import type { PolicyCache } from './policies.ts'
-import type { PolicyRecord, WalletGroupRecord } from './records.ts'
+import type { PolicyRecord, Records, WalletGroupRecord } from './records.ts'
 
 /**
  * Whether a change may permit what was refused before: decided here, over the records of the commit that carries it
@@ -21,6 +21,8 @@ const reasonsMax = 50
 const policiesAtOnce = 20
 /** Beyond it nobody has looked, so any change of a book loosens. */
 const policiesScannedMax = 10_000
+/** No more than this can wait. */
+const changesScannedMax = 1_000
 
 /** A policy in the place of its former version. A new one holds for nobody yet. */
 export function policyReasons(cache: PolicyCache, before: PolicyRecord | undefined, after: Policy): Reasons {
@@ -80,7 +82,21 @@ export async function bookReasons(
     }
   })
   if (!isComplete) reasons.push({ why: 'there are more policies than can be searched for the book' })
+  const waiting = await pendingThatSays(tx, mention)
+  if (waiting !== undefined) reasons.push({ why: `the change ${waiting}, which waits, names it` })
   return shortened(reasons)
+}
+
+/**
+ * What a pending change will put in force is judged with it, not with what others make of it while it waits: a book
+ * that it names must not be filled at once, shortly before its time.
+ */
+async function pendingThatSays(tx: LedgerTx, text: string): Promise<string | undefined> {
+  for (const { value } of await tx.range('change-due', '', '\uffff', changesScannedMax)) {
+    const record = await tx.get('change', value.change)
+    if (record === undefined || JSON.stringify(record.body).includes(text)) return value.change
+  }
+  return undefined
 }
 
 /** Another membership, or another policy, of a group of wallets. */
@@ -119,8 +135,12 @@ export async function groupReasons(
   if (opened !== undefined) {
     reasons.push({ why: `the policy ${opened} has limits per group, whose totals are other ones here` })
   }
+  const waiting = joined.length === 0 ? undefined : await pendingThatSays(tx, groupTotals)
+  if (waiting !== undefined) reasons.push({ why: `the change ${waiting}, which waits, has limits per group` })
   return shortened(reasons)
 }
+
+const groupTotals = '"per":"group"'
 
 async function policyWithGroupTotals(tx: LedgerTx, wallets: readonly string[]): Promise<string | undefined> {
   const ids = new Set<string>()
@@ -129,10 +149,14 @@ async function policyWithGroupTotals(tx: LedgerTx, wallets: readonly string[]): 
   for (const id of wallets) {
     const wallet = await tx.get('wallet', id)
     if (wallet?.policy) ids.add(wallet.policy)
+    for (const { value } of await tx.range('grant-of', `${id}/`, `${id}0`, policiesScannedMax)) {
+      const grant = await tx.get('grant', value.grant)
+      if (grant !== undefined && JSON.stringify(grant.rules).includes(groupTotals)) return grant.id
+    }
   }
   for (const id of ids) {
     const record = await tx.get('policy', id)
-    if (record === undefined || JSON.stringify(record.document).includes('"per":"group"')) return id
+    if (record === undefined || JSON.stringify(record.document).includes(groupTotals)) return id
   }
   return undefined
 }
@@ -146,10 +170,22 @@ export function delayReasons({ beforeMs, afterMs }: { beforeMs: number; afterMs:
 }
 
 /** @returns false where there are more policies than are looked at. */
-async function eachPolicy(tx: LedgerTx, look: (record: PolicyRecord) => void): Promise<boolean> {
+async function eachPolicy(tx: LedgerTx, look: (record: Rules) => void): Promise<boolean> {
+  const policies = await eachRow(tx, 'policy', look)
+  // What a grant's rules name opens by them too.
+  return (await eachRow(tx, 'grant', ({ id, rules }) => look({ id, document: rules }))) && policies
+}
+
+type Rules = { readonly id: string; readonly document: unknown }
+
+async function eachRow<K extends 'policy' | 'grant'>(
+  tx: LedgerTx,
+  kind: K,
+  look: (record: Records[K]) => void,
+): Promise<boolean> {
   let after = ''
   for (let seen = 0; seen < policiesScannedMax; seen += policiesAtOnce) {
-    const rows = await tx.range('policy', after === '' ? '' : `${after}\0`, '\uffff', policiesAtOnce)
+    const rows = await tx.range(kind, after === '' ? '' : `${after}\0`, '\uffff', policiesAtOnce)
     for (const { key, value } of rows) {
       look(value)
       after = key

@@ -88,7 +88,10 @@ const rotationsMax = 100_000
  * A credential and all that stand for the same subject: one identity, whatever keys it has had. Whoever revokes one
  * means all, also a key that a thief has rotated to.
  */
-export async function listOfSubject(tx: LedgerTx, credential: Credential): Promise<Credential[]> {
+export async function listOfSubject(
+  tx: Pick<LedgerTx, 'get'>,
+  credential: Credential,
+): Promise<Credential[]> {
   const found: Credential[] = []
   let next: string | undefined = subjectOf(credential)
   while (next !== undefined && found.length < rotationsMax) {

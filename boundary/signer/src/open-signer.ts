@@ -21,6 +21,7 @@ import { audienceOf, formatDelay, type Power } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import { type Clock, type ClockSource, openClock } from './clock.ts'
 import { delayOf, type SignerConfig } from './config.ts'
+import { DueApprovals } from './due-approvals.ts'
 import { DueChanges } from './due-changes.ts'
 import { emptyJournal, type Journal, type JournalKey, openJournal, openJournalKey } from './journal.ts'
 import { type Ledger, openLedger } from './ledger.ts'
@@ -34,6 +35,7 @@ import { assembleSigner, PhaseSwitch, type Signer } from './signer.ts'
 import { openSqliteStore } from './sqlite-store.ts'
 import type { Store } from './store.ts'
 import { TokenBuckets } from './token-bucket.ts'
+import { Witnesses } from './witnesses.ts'
 
 export interface OpenOptions {
   readonly config: SignerConfig
@@ -171,12 +173,17 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
     throw error
   }
   const due = new DueChanges()
+  const approvals = new DueApprovals()
+  const witnesses = new Witnesses(options.config, { journal, ledger })
+  await witnesses.open()
   const signer = assembleSigner({
     journal,
     ledger,
     backend,
     policies: new PolicyCache(),
     due,
+    approvals,
+    witnesses,
     authentication: {
       audience: journal.audience,
       nonces: new NonceMemory(),
@@ -190,12 +197,14 @@ async function start(options: OpenOptions, { store, seal, key, choice }: Opened)
     ...(options.at === undefined ? {} : { at: options.at }),
     close: async () => {
       await due.close()
+      await approvals.close()
       await ledger.close()
       await backend.close()
       await store.close()
     },
   })
   await due.open(signer)
+  await approvals.open(signer)
   return signer
 }
 

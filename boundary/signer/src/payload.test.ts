@@ -135,7 +135,7 @@ describe('wallets of other kinds', () => {
   })
   afterAll(() => test.close())
 
-  it('sign raw messages with Ed25519 where a rule names it, and nothing else', async () => {
+  it('sign raw messages with Ed25519 where a rule names it, and no digests', async () => {
     const policy = policyFor([{ id: 'raw', action: 'permit', effects: ['raw-message'] }], 'raw')
     await test.putPolicy(policy)
     const made = await test.ask(
@@ -149,7 +149,7 @@ describe('wallets of other kinds', () => {
       test.ask('POST', `/v1/wallets/${id}/${path}`, body, { by: test.agent })
     expect((await ask('sign-raw', { data: '0x010203' })).status).toBe(200)
     expect(errorCode(await ask('sign-raw', { digest: `0x${'11'.repeat(32)}` }))).toBe('SIGNER_WALLET_KIND')
-    expect(errorCode(await ask('sign-message', { message: 'hi' }))).toBe('SIGNER_WALLET_KIND')
+    expect(errorCode(await ask('sign-message', { message: 'hi' }))).toBe('POLICY_REFUSED')
   })
 
   it('sign no raw digest unless a rule names it', async () => {

@@ -23,7 +23,7 @@ export interface Change {
   readonly body: object
   /** Why it may permit what was refused before. Where there is a reason, nothing is written but by `write`. */
   readonly loosens?: readonly LooseningReason[]
-  readonly write?: () => void
+  readonly write?: (index: number) => void
 }
 
 interface Asked {
@@ -53,15 +53,16 @@ export function carryOut(
   { requestId, digest, credentials, attribution }: ChangeCaller,
   more: object = {},
 ): number {
-  write?.()
-  return tx.append({
+  const { index } = tx.append({
     ...entry,
     ...more,
     requestId,
     requestDigest: digest,
     credentials: credentials.map(({ id }) => id),
     attribution,
-  }).index
+  })
+  write?.(index)
+  return index
 }
 
 /** What is left of a caller when a change has waited. */

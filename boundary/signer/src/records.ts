@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import {
+  type ChainId,
   concatBytes,
   encodeUtf8,
   type Hex,
@@ -8,10 +9,20 @@ import {
   type Json,
   sha256,
 } from '@countersign/bytes'
+import type { Operation } from '@countersign/intent'
 import type { KeyUri } from '@countersign/keys'
-import type { LooseningReason, PolicyId } from '@countersign/policy'
-import type { Attribution, ChangeState, Credential } from '@countersign/wire'
+import type { FactDocument, LooseningReason, PolicyId } from '@countersign/policy'
+import type {
+  ApprovalNeed,
+  ApprovalState,
+  Attribution,
+  BitcoinForm,
+  ChangeState,
+  Credential,
+  WalletType,
+} from '@countersign/wire'
 import { signerError } from './catalogue.ts'
+import type { SignBody } from './sign-body.ts'
 import type { StoredRecord } from './store.ts'
 
 /** Everything that decides, by kind. All of it is authenticated; see docs/decisions/0007. */
@@ -23,17 +34,39 @@ export interface Records {
   policy: PolicyRecord
   book: BookRecord
   wallet: WalletRecord
+  grant: GrantRecord
+  /** Key: the grant's id. */
+  'grant-use': { readonly uses: number }
+  /** Key: what it is about (a wallet, the grantee, the owner that made it), and its id; while it can be used. */
+  'grant-of': { readonly grant: string }
   'wallet-group': WalletGroupRecord
   change: ChangeRecord
   /** Key: when it is due, and the change's id; only pending ones are here. */
   'change-due': { readonly change: string }
   /** Key: the public key. One key is one wallet, so that it cannot have two sets of windows. */
   'wallet-of-key': { readonly wallet: string }
+  /** A request that waits for approvals, or has waited. */
+  approval: ApprovalRecord
+  /** Keys: `waitingKeys` of approvals.ts. */
+  'approval-waiting': { readonly approval: string }
+  /** Key: kind, subject of its credential, and what it is about; the newest of each. */
+  fact: FactRecord
   window: WindowRecord
   bucket: BucketRecord
   request: RequestRecord
+  /** Key: the SHA-256. What was too long for its journal entry. */
+  document: { readonly text: string }
+  /** Key: the size, 16 digits. Checkpoints that witnesses have signed too. */
+  cosigned: CosignedRecord
 }
 export type RecordKind = keyof Records
+
+export interface CosignedRecord {
+  /** With the signer's own signature only. */
+  readonly checkpoint: string
+  /** By the witness's verifier key; each line as it stands in a note. */
+  readonly lines: Readonly<Record<string, string>>
+}
 
 export interface PasskeyUseRecord {
   readonly signCount: number
@@ -82,6 +115,66 @@ export interface ChangeRecord {
   } | null
 }
 
+export interface ApprovalRecord {
+  readonly id: string
+  readonly state: ApprovalState
+  /** Of the request, as its credential signed it. */
+  readonly requestId: string
+  readonly requestDigest: Hex
+  readonly nonce: string
+  readonly credential: string
+  readonly subject: string
+  readonly attribution: Attribution
+  readonly wallet: string
+  readonly operation: Operation
+  /** Enough to decode it again; null once it is settled. */
+  readonly order: { readonly body: SignBody; readonly preparedTransaction?: Hex } | null
+  readonly payloadDigest: Hex
+  /** What approvals are over. */
+  readonly digest: Hex
+  readonly effects: readonly string[]
+  /** As last decided. */
+  readonly needs: readonly ApprovalNeed[]
+  /** Everybody whose approval was asked for when it was last decided: subjects. */
+  readonly voters: readonly string[]
+  /** Names the policies under which it was filed. */
+  readonly policies: Hex
+  readonly votes: readonly ApprovalVote[]
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+  /** Journal index of the entry that asked for approval. */
+  readonly requested: number
+  /** Of the entry that says the state. */
+  readonly index: number
+  readonly settled: {
+    readonly atMs: number
+    readonly by: string | null
+    readonly reason: string | null
+  } | null
+}
+
+export interface ApprovalVote {
+  readonly credential: string
+  /** Of the credential: one subject has one vote. */
+  readonly subject: string
+  readonly atMs: number
+  /** Of its entry in the journal. */
+  readonly index: number
+  /** Under which policies it was given. */
+  readonly policies: Hex
+}
+
+/** A fact and the signature of its credential over it: what was believed can be shown to anybody. */
+export interface SignedFactRecord {
+  readonly fact: FactDocument
+  readonly signature: string
+}
+
+export interface FactRecord extends SignedFactRecord {
+  /** That signed it; it must still be active when the fact is used. */
+  readonly credential: string
+}
+
 export interface BookRecord {
   readonly id: string
   readonly hash: Hex
@@ -110,7 +203,11 @@ export interface PolicyRecord {
 
 export interface WalletRecord {
   readonly id: string
-  readonly type: 'EVM' | 'SOLANA'
+  readonly type: WalletType
+  /** The one network of a wallet whose signed bytes name none; see wallet-chain.ts for records without it. */
+  readonly chain?: ChainId
+  /** BITCOIN only. */
+  readonly form?: BitcoinForm
   readonly algorithm: 'secp256k1' | 'ed25519'
   readonly key: KeyUri
   readonly publicKey: Hex
@@ -121,7 +218,37 @@ export interface WalletRecord {
   readonly createdAt: string
   /** The group that it is in. */
   readonly group?: string | null
+  /** Subject of the credential that may grant over it alone. */
+  readonly owner?: string | null
+  /** Journal index of the entry that has named the owner last; left out: its own first entry. */
+  readonly ownerIndex?: number
   readonly frozen?: Frozen | null
+}
+
+/** Permission of one credential for another; its uses have a record of their own. */
+export interface GrantRecord {
+  readonly id: string
+  readonly name: string | null
+  /** Subject of the grantee: a key that comes by rotation has it too. */
+  readonly to: string
+  readonly wallets: readonly string[]
+  /** The policy file, with the grant's id as its own: so its totals are no other grant's. */
+  readonly rules: unknown
+  readonly rulesHash: Hex
+  /** `owner`: the very credential that has signed it, without which the grant ends. */
+  readonly grantedBy:
+    | { readonly quorum: readonly string[] }
+    | { readonly owner: string; readonly subject: string }
+  readonly notBeforeMs: number
+  readonly expiresMs: number
+  readonly maxUses: number | null
+  readonly keepAlive: { readonly extendByMs: number; readonly hardEndMs: number } | null
+  readonly createdAtMs: number
+  /** Journal index of the entry that made it. */
+  readonly madeIndex: number
+  readonly revoked: { readonly by: string; readonly atMs: number; readonly reason: string | null } | null
+  /** Journal index of the entry that says how it stands. */
+  readonly index: number
 }
 
 /** A running total; the amounts that make it up stand in its buckets. */
@@ -136,11 +263,10 @@ export interface BucketRecord {
 }
 
 /** What a booked reservation needs to be undone. */
-export interface BookedReservation {
-  readonly window: string
-  readonly bucket: number
-  readonly amountMinor: string
-}
+export type BookedReservation =
+  | { readonly window: string; readonly bucket: number; readonly amountMinor: string }
+  /** Of a calendar window: when its period ends. */
+  | { readonly window: string; readonly endMs: number; readonly amountMinor: string }
 
 /**
  * A request that is permitted and has no outcome yet, under its credential and id. It is stored nowhere: its permit in
@@ -154,9 +280,13 @@ export interface OpenPermit {
   readonly subject: string
   readonly requestId: string
   readonly wallet: string
+  /** Under which it was permitted. */
+  readonly grant?: string
   /** Of the permit in the journal. */
   readonly index: number
   readonly booked: readonly BookedReservation[]
+  /** Of a request that has waited for approvals. */
+  readonly approval?: string
 }
 
 /** A request that was answered, under its credential and id: makes calls idempotent. */
@@ -164,7 +294,7 @@ export interface RequestRecord {
   readonly digest: Hex
   /** Of the signature that it came with: the same bytes again are a replay, not a retry. */
   readonly nonce: string
-  readonly state: 'done' | 'abandoned'
+  readonly state: 'done' | 'abandoned' | 'waiting'
   readonly at: string
   readonly credential: string
   readonly requestId: string
@@ -174,6 +304,8 @@ export interface RequestRecord {
   readonly answer: StoredAnswer | null
   /** Under the id of a further signer of the request: the key of the record that counts. Only the nonce is its own. */
   readonly under?: string
+  /** What it waits for, where the state is `waiting`. */
+  readonly approval?: string
 }
 
 export interface StoredAnswer {

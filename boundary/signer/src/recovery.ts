@@ -1,4 +1,5 @@
-import { isCountersignError, isEqual, isEqualConstantTime } from '@countersign/bytes'
+import { isCountersignError, isEqual, isEqualConstantTime, type JsonObject } from '@countersign/bytes'
+import { documentsBeside, wholeEntry } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import { chainOf, hashOfLeaf, type JournalKey, type JournalState, openOwnCheckpoint } from './journal.ts'
 import { appendToTiles, frontierOf, hashesOfTile, type TileEdge, tileWidth } from './journal-tiles.ts'
@@ -38,12 +39,13 @@ async function verify(store: Store, seal: RecordSeal, key: JournalKey): Promise<
   if (head === undefined) throw signerError('SIGNER_NOT_INITIALISED', 'The signer’s database is empty.')
   const { checkpoint, timeMs, openFrom } = head
   const setDigest = verifyRecords(store, seal)
-  const { edge, size, chain, open } = await scanJournal(store, openFrom)
+  const { edge, size, chain, open, isCutAsSigned } = await scanJournal(store, openFrom)
   const frontier = frontierOf(edge, size)
   const expected = seal.headMac({ setDigest, chain, checkpoint, timeMs, openFrom })
   const isGenuine = isEqualConstantTime(expected, head.stateMac)
   const signed = openOwnCheckpoint(key, checkpoint)
   const isWhole =
+    isCutAsSigned &&
     signed?.size === size &&
     head.size === size &&
     signed !== undefined &&
@@ -117,18 +119,22 @@ async function scanJournal(store: Store, openFrom: number) {
   let edge: TileEdge = []
   let size = 0
   let chain: Uint8Array = new Uint8Array(32)
+  let isCutAsSigned = true
   for await (const { first, entries, checkpoint } of segmentsOf(store)) {
     const grown = appendToTiles(edge, entries.map(hashOfLeaf), first)
     for (const tile of grown.tiles) checkTile(tile, await store.tile(tile.level, tile.index))
     edge = grown.edge
     chain = chainOf(chain, checkpoint)
     size = first + entries.length
-    if (size > openFrom) followPermits(open, entries, first)
+    // Chained, so its text is the signer's own once the head's MAC holds: where each commit ends is told by no row.
+    if (checkpoint.split('\n', 2)[1] !== String(size)) isCutAsSigned = false
+    if (size > openFrom) await followPermits(open, { entries, first }, (key) => store.get('document', key))
   }
   return {
     edge,
     size,
     chain,
+    isCutAsSigned,
     open: new Map([...open.values()].map((permit) => [keyOfPermit(permit), permit])),
   }
 }
@@ -147,15 +153,39 @@ function checkTile({ level, index, hashes }: StoredTile, stored: Uint8Array | un
 }
 
 /** Permits without an outcome. */
-function followPermits(open: Map<number, OpenPermit>, entries: readonly string[], first: number): void {
+async function followPermits(
+  open: Map<number, OpenPermit>,
+  { entries, first }: { readonly entries: readonly string[]; readonly first: number },
+  documentOf: (sha256: string) => Promise<StoredRecord | undefined>,
+): Promise<void> {
   for (const [i, leaf] of entries.entries()) {
     const entry: PermitEntry & OutcomeEntry & { type: string } = JSON.parse(leaf)
     if (entry.type === 'signed' || entry.type === 'abandoned') open.delete(entry.permit)
     if (entry.type !== 'permit') continue
-    const { requestDigest, nonce, credential, subject, requestId, wallet, booked } = entry
+    const whole = await wholeFrom(entry, documentOf)
+    const { requestDigest, nonce, credential, subject, requestId, wallet, grant, approval, booked } = whole
     const index = first + i
-    open.set(index, { digest: requestDigest, nonce, credential, subject, requestId, wallet, index, booked })
+    const permit = { digest: requestDigest, nonce, credential, subject, requestId, wallet, index, booked }
+    open.set(index, {
+      ...permit,
+      ...(grant === undefined ? {} : { grant }),
+      ...(approval === undefined ? {} : { approval }),
+    })
   }
+}
+
+/** A permit of very many reservations stands in part beside the journal; its records were checked before. */
+async function wholeFrom(
+  entry: PermitEntry,
+  documentOf: (sha256: string) => Promise<StoredRecord | undefined>,
+): Promise<PermitEntry> {
+  const texts = new Map<string, string>()
+  const json = entry as unknown as JsonObject
+  for (const digest of documentsBeside(json)) {
+    const record = await documentOf(digest)
+    if (record !== undefined) texts.set(digest, (JSON.parse(record.value) as { text: string }).text)
+  }
+  return wholeEntry(json, (digest) => texts.get(digest)) as unknown as PermitEntry
 }
 
 type OutcomeEntry = { readonly permit: number }

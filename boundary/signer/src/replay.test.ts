@@ -58,6 +58,23 @@ describe('after a restart, with the memory of nonces gone', () => {
   })
 })
 
+describe('a change that more have signed than must', () => {
+  it('counts once where another part of its signatures comes later', async () => {
+    let test = await openTestSigner({ backend: 'file', admins: 3, quorum: 2 })
+    await test.putPolicy(paymentPolicy('spare'))
+    const { hash } = (await test.signer.ledger.get('policy', 'spare')) as { hash: string }
+    const looser = { policy: paymentPolicy('spare', 5000n), expected: hash }
+    const { request } = await test.signed('PUT', '/v1/policies/spare', looser, { by: test.admins })
+    // The engine keeps the third signature to itself, so nothing is filed under that admin.
+    expect((await test.send({ request: relabelled(request, [0, 1]) })).status).toBe(200)
+    expect((await test.putPolicy(paymentPolicy('spare'))).status).toBe(200)
+    test = await test.reopen()
+    expect(errorCode(await test.send({ request: relabelled(request, [2, 1]) }))).toBe('WIRE_NONCE_REPLAYED')
+    expect((await test.signer.ledger.get('policy', 'spare'))?.hash).toBe(hash)
+    await test.close()
+  })
+})
+
 describe('a change that comes before its quorum has signed it', () => {
   let test: TestSigner
   beforeAll(async () => {

@@ -1,8 +1,10 @@
 import { type Credential, subjectOf, wireError } from '@countersign/wire'
+import { pendingAnswer } from './approval-json.ts'
 import type { Caller } from './authenticate.ts'
+import { takeBackUse } from './grant-use.ts'
 import type { LedgerTx } from './ledger.ts'
 import { replayed } from './nonce-memory.ts'
-import type { OpenPermit, RequestRecord, StoredAnswer } from './records.ts'
+import type { ApprovalRecord, OpenPermit, RequestRecord, StoredAnswer } from './records.ts'
 import type { Answer, Signer } from './signer.ts'
 import { unbook } from './windows.ts'
 
@@ -12,6 +14,8 @@ export const requestRetentionMs = 25 * 60 * 60 * 1000
 export interface RememberedAnswer extends StoredAnswer {
   /** Journal index of the outcome. */
   readonly index: number
+  /** There is none yet: the request waits for this approval. */
+  readonly approval?: string
 }
 
 /** By subject: a request that is retried with a key that was rotated in between is still the same request. */
@@ -46,8 +50,15 @@ export async function remembered(tx: LedgerTx, caller: Caller): Promise<Remember
     if (record === undefined) continue
     checkSameBody(record, caller)
     if (record.state === 'done' && record.answer !== null) return { ...record.answer, index: record.index }
+    if (record.approval !== undefined) return pendingAnswer(await approvalOf(tx, record.approval))
   }
   return undefined
+}
+
+async function approvalOf(tx: Pick<LedgerTx, 'get'>, id: string): Promise<ApprovalRecord> {
+  const approval = await tx.get('approval', id)
+  if (approval === undefined) throw new Error(`bug: a request waits for ${id}, which is not there`)
+  return approval
 }
 
 function checkSameBody({ digest }: { readonly digest: string }, caller: Caller): void {
@@ -70,6 +81,7 @@ export function putRequest(
   tx: LedgerTx,
   caller: Caller,
   request: Omit<RequestRecord, 'digest' | 'nonce' | 'at' | 'credential' | 'requestId'>,
+  expiresMs = tx.nowMs + requestRetentionMs,
 ): void {
   const [nonce = '', ...otherNonces] = caller.nonces
   const record: RequestRecord = {
@@ -81,7 +93,6 @@ export function putRequest(
     requestId: caller.requestId,
   }
   const under = requestKey(caller)
-  const expiresMs = tx.nowMs + requestRetentionMs
   tx.put('request', under, record, expiresMs)
   for (const [i, otherNonce] of otherNonces.entries()) {
     const other = caller.credentials[i + 1]
@@ -131,21 +142,18 @@ export async function abandonPermit(
   permit: OpenPermit,
   reason: string,
 ): Promise<void> {
-  const { booked, digest, nonce, credential, requestId, wallet } = permit
+  const { booked, digest, nonce, credential, requestId, wallet, grant, approval } = permit
   await unbook(tx, booked)
+  if (grant !== undefined) await takeBackUse(tx, grant)
   const { index } = tx.append({ type: 'abandoned', requestId, credential, permit: permit.index, reason })
   const at = new Date(tx.nowMs).toISOString()
-  const record: RequestRecord = {
-    digest,
-    nonce,
-    state: 'abandoned',
-    at,
-    credential,
-    requestId,
-    wallet,
-    index,
-    answer: null,
+  const filed = { digest, nonce, at, credential, requestId, wallet, index, answer: null }
+  if (approval === undefined) {
+    tx.put('request', key, { ...filed, state: 'abandoned' }, tx.nowMs + requestRetentionMs)
+  } else {
+    // Its approvals stand: it waits again, for whoever asks or approves next.
+    const { expiresAtMs } = await approvalOf(tx, approval)
+    tx.put('request', key, { ...filed, state: 'waiting', approval }, expiresAtMs + requestRetentionMs)
   }
-  tx.put('request', key, record, tx.nowMs + requestRetentionMs)
   tx.settle(key)
 }

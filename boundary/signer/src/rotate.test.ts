@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, sign } from 'node:crypto'
 import { encodeHex } from '@countersign/bytes'
 import {
   addSignature,
@@ -325,7 +325,16 @@ describe('the kind of key', () => {
       const change = { created: nowS(), expires: nowS() + 120, nonce: randomBytes(16).toString('base64url') }
       request = await addSignature(request, one.signer({}, change))
     }
-    expect(also).toEqual([])
+    for (const key of also) {
+      const created = nowS()
+      request = await addSignature(request, {
+        credential: { id: key.id, algorithm: 'p256' },
+        created,
+        expires: created + 120,
+        nonce: randomBytes(16).toString('base64url'),
+        sign: (base) => sign('sha256', base, { key: key.key, dsaEncoding: 'ieee-p1363' }),
+      })
+    }
     return test.send({ request })
   }
 
@@ -360,7 +369,10 @@ describe('the kind of key', () => {
   it('never becomes a weaker one', async () => {
     await addPasskey()
     const key = createTestKey('software')
-    expect(errorCode(await rotatePasskey([by], newKeyBody(key)))).toBe('SIGNER_ROTATION_REFUSED')
+    // Both keys have signed, as it must be: the kind alone stands against it.
+    const weaker = await rotatePasskey([by], newKeyBody(key), [key])
+    expect(errorCode(weaker)).toBe('SIGNER_ROTATION_REFUSED')
+    expect((weaker.body as { error: { message: string } }).error.message).toContain('a passkey by a passkey')
     expect(errorCode(await rotate(test.agent, [test.agent], passkeyBody(after)))).toBe(
       'SIGNER_ROTATION_REFUSED',
     )

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { request as openRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { listen } from './server.ts'
+import { bodiesBytesMax, listen } from './server.ts'
 
 const isRoot = process.getuid?.() === 0
 const stranger = 65_534
@@ -62,6 +63,30 @@ describe('the signer’s door', () => {
     const path = await open(undefined)
     await expect(open(undefined)).rejects.toMatchObject({ code: 'SIGNER_STORE_LOCKED' })
     expect(statSync(path).isSocket()).toBe(true)
+  })
+
+  it('holds so many bytes of bodies and no more, and serves again once they are gone', async () => {
+    const path = await open(undefined)
+    const megabytes = 4
+    const chunk = Buffer.alloc(megabytes * 1_000_000, 0x20)
+    const begin = (finish: boolean) => {
+      const asked = openRequest({ socketPath: path, path: '/v1/forward', method: 'POST', agent: false })
+      const status = new Promise<number | undefined>((resolve) => {
+        asked.on('response', (response) => {
+          response.resume()
+          resolve(response.statusCode)
+        })
+        asked.on('error', () => resolve(undefined))
+      })
+      if (finish) asked.end(chunk)
+      else asked.write(chunk)
+      return { asked, status }
+    }
+    const held = Array.from({ length: bodiesBytesMax / chunk.length + 4 }, () => begin(false))
+    const refused = await Promise.race(held.map(({ status }) => status))
+    expect(refused).toBe(503)
+    for (const { asked } of held) asked.destroy()
+    await expect.poll(() => begin(true).status).toBe(200)
   })
 
   it('refuses a directory that others can enter', async () => {

@@ -11,6 +11,8 @@ import type { Answer } from './signer.ts'
 
 /** A forwarded request carries a body of at most 1,000,000 characters as a JSON string, and a prepared transaction. */
 export const bodyBytesMax = 4_500_000
+/** Of all requests in flight together; what comes over a channel has limits of its own. */
+export const bodiesBytesMax = 64_000_000
 const inFlightMax = 2_048
 const headersTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
@@ -45,6 +47,7 @@ export async function listen(
   await openDoorDirectory(dirname(path), group)
   await removeStale(path)
   const load = openLoad()
+  const bodies: Bodies = { bytes: 0 }
   const limits = channelLimits === undefined ? {} : { limits: channelLimits }
   const channels = openChannels({ load, forward, failed: errorAnswer, onBug, ...limits })
   const server = createServer({
@@ -72,7 +75,7 @@ export async function listen(
       )
       return
     }
-    serve(request, response, handle, onBug).finally(() => load.leave())
+    serve(request, response, { handle, onBug, bodies }).finally(() => load.leave())
   })
   server.on('clientError', (_error, socket) => socket.destroy())
   // The socket is made under a mask that leaves it to this user, before anybody could connect.
@@ -124,18 +127,37 @@ async function openDoorDirectory(path: string, group: number | undefined): Promi
   await chmod(path, 0o710)
 }
 
+/** What has come of the bodies of requests that have not been answered. */
+interface Bodies {
+  bytes: number
+}
+
+interface Serving {
+  readonly handle: Handle
+  readonly onBug: (error: unknown) => void
+  readonly bodies: Bodies
+}
+
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  handle: Handle,
-  onBug: (error: unknown) => void,
+  { handle, onBug, bodies }: Serving,
 ): Promise<void> {
+  let held = 0
+  const hold = (bytes: number) => {
+    if (bodies.bytes + bytes > bodiesBytesMax)
+      throw signerError('SIGNER_BUSY', `The requests in flight are of over ${bodiesBytesMax} bytes.`)
+    bodies.bytes += bytes
+    held += bytes
+  }
   try {
-    const text = await readBody(request)
+    const text = await readBody(request, hold)
     send(response, await handle(request.method ?? 'GET', request.url ?? '/', text))
   } catch (error) {
     if (!isCountersignError(error)) onBug(error)
     send(response, errorAnswer(error))
+  } finally {
+    bodies.bytes -= held
   }
 }
 
@@ -149,7 +171,7 @@ export function errorAnswer(error: unknown): Answer {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage, hold: (bytes: number) => void): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   try {
@@ -157,6 +179,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
       bytes += chunk.length
       if (bytes > bodyBytesMax)
         throw wireError('WIRE_BODY_TOO_LARGE', `The body is over ${bodyBytesMax} bytes.`)
+      hold(chunk.length)
       chunks.push(chunk)
     }
   } catch (cause) {

@@ -1,10 +1,17 @@
 import { isCountersignError, type JsonObject, parseJson } from '@countersign/bytes'
 import { Secret } from '@countersign/keys'
-import { type ForwardedRequest, journalOrigin, type SignedRequest, wireError } from '@countersign/wire'
+import {
+  type ForwardedRequest,
+  journalOrigin,
+  parseTilePath,
+  type SignedRequest,
+  wireError,
+} from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import { answerForwarded } from './forward.ts'
 import { type OpenOptions, openSigner, readAudience } from './open-signer.ts'
 import { readCheckpoint } from './read.ts'
+import { readTile } from './read-tiles.ts'
 import { answerOf, findRequest } from './requests.ts'
 import { type Answerer, bodyBytesMax } from './server.ts'
 import type { Answer, Phase, Signer } from './signer.ts'
@@ -74,6 +81,11 @@ export async function openService(options: OpenOptions & { readonly isSealed: bo
       if (method === 'GET' && path === '/v1/health') return { status: 200, body: { phase: phase() } }
       if (method === 'GET' && path === '/v1/identity') return identity()
       if (method === 'GET' && path === '/v1/journal/checkpoint') return readCheckpoint(opened())
+      if (method === 'GET' && path === '/checkpoint')
+        return { status: 200, body: { checkpoint: opened().witnesses.checkpoint() } }
+      const tile = method === 'GET' ? parseTilePath(path) : undefined
+      // Entries are business data: they go to credentials only, never to whoever has reached the socket.
+      if (tile !== undefined && tile.level !== 'entries') return readTile(opened(), tile)
       if (method === 'POST' && path === '/v1/unseal') return unseal(text)
       const [, outcomeOf, requestId] = /^\/v1\/outcomes\/([\w-]{1,64})\/([\w-]{1,64})$/.exec(path) ?? []
       if (method === 'GET' && outcomeOf !== undefined && requestId !== undefined) {
@@ -109,6 +121,8 @@ async function outcome(signer: Signer, credentialId: string, requestId: string):
   if (open !== undefined) return { status: 200, body: { state: 'pending' } }
   const record = await findRequest(signer.ledger, { credential: credentialId, requestId })
   if (record === undefined) throw signerError('SIGNER_ENTRY_UNKNOWN', 'No such request is in the books.')
+  if (record.state === 'waiting')
+    return { status: 200, body: { state: 'waiting', approval: record.approval } }
   if (record.state !== 'done' || record.answer === null) return { status: 200, body: { state: record.state } }
   const answer = await answerOf(signer, { ...record.answer, index: record.index })
   return { status: 200, body: { state: 'done', status: answer.status, answer: answer.body } }

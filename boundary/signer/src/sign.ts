@@ -2,26 +2,19 @@
  * The main path of a signature. Read it top to bottom: authenticate, decode, decide and journal in one commit,
  * sign, verify, journal the outcome. Nothing below the permit is reached without the permit being durable.
  */
-import { type Address, encodeHex, sha256 } from '@countersign/bytes'
-import { describeEffect, type Intent, type Operation } from '@countersign/intent'
-import {
-  type Decision,
-  decisionToJson,
-  evaluate,
-  explainDecision,
-  type Facts,
-  policyError,
-  windowsNeeded,
-} from '@countersign/policy'
-import { checkActive, type ForwardedRequest, subjectOf } from '@countersign/wire'
+import { concatBytes, encodeHex, sha256 } from '@countersign/bytes'
+import type { Intent, Operation } from '@countersign/intent'
+import { checkActive, type ForwardedRequest } from '@countersign/wire'
+import { fileApproval, settleApproval } from './approvals.ts'
 import { authenticate, type Caller } from './authenticate.ts'
-import { sharedFacts } from './books.ts'
 import { signerError } from './catalogue.ts'
+import { evidenceOf } from './evidence.ts'
 import { checkNotFrozen } from './frozen.ts'
+import { judge } from './judge.ts'
 import type { Appended, LedgerTx } from './ledger.ts'
-import { assembleAnswer, parsePayload, type SignBody } from './payload.ts'
-import { layersOf } from './policies.ts'
-import type { StoredAnswer, WalletRecord } from './records.ts'
+import { type Made, makeSignatures } from './make-signatures.ts'
+import { type Assembled, assembleAnswer, parsePayload, type SignBody } from './payload.ts'
+import type { WalletRecord } from './records.ts'
 import {
   abandonPermit,
   answerOf,
@@ -30,9 +23,9 @@ import {
   remembered,
   requestKey,
 } from './requests.ts'
+import { resume } from './resume.ts'
 import type { Answer, Signer } from './signer.ts'
-import { verifyMade } from './verifier.ts'
-import { book, usedInWindows } from './windows.ts'
+import { type Permit, type Permitted, permit, refuse } from './verdict.ts'
 
 /** Names of the places at which a test kills the process; the two around a commit are the ledger's. */
 export const crashPoints = [
@@ -57,13 +50,6 @@ export interface SignOrder {
 const abandonRetryMs = 1_000
 const abandonTriesMax = 3_600
 
-interface Permit {
-  /** The part of the journal entries that says who asked for what. */
-  readonly asked: WhatWasAsked
-  readonly index: number
-  readonly rules: readonly string[]
-}
-
 /** @throws {CountersignError} for everything but a signature or a refusal by policy. */
 export async function sign(signer: Signer, order: SignOrder): Promise<Answer> {
   // 1. Who asks: every signature on the request, its age, its audience, its nonce.
@@ -78,14 +64,21 @@ export async function sign(signer: Signer, order: SignOrder): Promise<Answer> {
   const intent = parsePayload({ ...order, wallet })
 
   // 3 and 4. May it: every policy layer over the signer's own facts; windows and journal in one durable commit.
-  const permit = await signer.ledger.submit((tx) => decide(tx, { signer, caller, order, wallet, intent }))
-  if ('status' in permit) return answerOf(signer, permit)
+  const decided = await signer.ledger.submit((tx) => decide(tx, { signer, caller, order, wallet, intent }))
+  if ('permit' in decided) return finish(signer, decided)
+  if (decided.status === 202) signer.approvals.expect(decided)
+  return answerOf(signer, decided)
+}
+
+/** Steps 5 to 7, of what is permitted: at once, or after it has waited for approvals. */
+export async function finish(signer: Signer, permitted: Permitted): Promise<Answer> {
+  const { caller, order, wallet, intent, permit } = permitted
   await signer.at('permitted')
 
-  // 5. Sign the digest that was recomputed from what was decoded, and 6. check it before it leaves.
-  let signature: Verified
+  // 5. Sign what was recomputed from what was decoded, and 6. check it before it leaves.
+  let made: readonly Made[]
   try {
-    signature = await signAndVerify(signer, wallet, intent)
+    made = await makeSignatures(signer, wallet, intent)
   } catch (error) {
     await abandon(signer, caller, permit)
     throw error
@@ -93,13 +86,11 @@ export async function sign(signer: Signer, order: SignOrder): Promise<Answer> {
   await signer.at('verified')
 
   // 7. The outcome, durable before the answer.
-  const answer = assembleAnswer(intent, signature)
   try {
-    const outcome = await signer.ledger.submit((tx) =>
-      recordOutcome(tx, { caller, wallet, permit, answer, signature }),
-    )
+    const assembled = assembleAnswer({ ...order, wallet }, intent, made)
+    const outcome = await signer.ledger.submit((tx) => recordOutcome(tx, { ...permitted, assembled, made }))
     await signer.at('recorded')
-    return { status: 200, body: { ...answer, receipt: outcome.receipt() } }
+    return { status: 200, body: { ...assembled.answer, receipt: outcome.receipt() } }
   } catch (error) {
     await abandon(signer, caller, permit)
     throw error
@@ -114,11 +105,11 @@ interface Deciding {
   readonly intent: Intent
 }
 
-async function decide(
-  tx: LedgerTx,
-  { signer, caller, order, wallet, intent }: Deciding,
-): Promise<Permit | RememberedAnswer> {
+async function decide(tx: LedgerTx, { signer, ...request }: Deciding): Promise<Permitted | RememberedAnswer> {
+  const { caller, order, wallet, intent } = request
   const known = await remembered(tx, caller)
+  // One that waits may have all that it waits for by now. What counts is what was filed, not what came this time.
+  if (known?.approval !== undefined) return (await resume(tx, signer, known.approval)) ?? known
   if (known !== undefined) return known
   await checkNotFrozen(tx, wallet.id)
 
@@ -126,118 +117,20 @@ async function decide(
   const credential = await tx.get('credential', caller.primary.id)
   if (credential === undefined) throw signer.revoked(caller.primary.id)
   checkActive(credential, tx.nowMs)
-  const layers = await layersOf(tx, signer.policies, wallet.id)
-  const facts: Facts = {
-    ...(await sharedFacts(tx, wallet.id, layers)),
-    walletId: wallet.id,
-    ...(wallet.type === 'EVM' ? { walletAddress: wallet.address.toLowerCase() as Address } : {}),
-    operation: intent.operation,
-    // By subject: a key that came by rotation has the same rules and the same windows as the one before.
-    credentialId: subjectOf(credential),
-    role: credential.role,
-    bearer: credential.bearer === true,
-    nowMs: tx.nowMs,
-  }
-  const used = await usedInWindows(tx, windowsNeeded(intent, facts, layers))
-  const decision = evaluate({ intent, facts, layers, used })
-  if (!decision.permitted) return refuse(tx, { caller, order, intent, decision })
-
-  const booked = await book(tx, decision.reservations)
-  const asked = whatWasAsked({ caller, order, intent })
-  const rules = rulesOf(decision)
-  const [nonce = ''] = caller.nonces
-  // All that the recovery needs to undo it stands in the permit itself.
-  const { requestId, digest, primary } = caller
-  const subject = subjectOf(primary)
-  const { index } = tx.append({ type: 'permit', ...asked, subject, nonce, rules, booked })
-  const open = { digest, nonce, credential: primary.id, subject, requestId, wallet: wallet.id, index, booked }
-  tx.open(requestKey(caller), open)
-  return { asked, index, rules }
+  const judged = await judge(tx, { signer, credential, wallet, intent, grant: order.body.grant })
+  if (judged.decision.outcome === 'needs-approval') return fileApproval(tx, signer, request, judged)
+  if (!judged.decision.permitted) return refuse(tx, request, judged.decision)
+  return permit(tx, request, judged)
 }
 
-function refuse(
-  tx: LedgerTx,
-  {
-    caller,
-    order,
-    intent,
-    decision,
-  }: { caller: Caller; order: SignOrder; intent: Intent; decision: Decision },
-): RememberedAnswer {
-  const shown = shortened(decision)
-  const reasons = explainDecision(shown)
-  const { index } = tx.append({ type: 'refused', ...whatWasAsked({ caller, order, intent }), reasons })
-  const json = decisionToJson(shown)
-  const error = policyError(
-    'POLICY_REFUSED',
-    `The policy does not permit this: ${reasons[0] ?? 'no rule permits it'}`,
-    {
-      details: { reasons },
-    },
-  )
-  const answer: StoredAnswer = {
-    status: error.status,
-    body: { error: error.toJSON(), decision: json, journal: { index } },
-    receipt: false,
-  }
-  putRequest(tx, caller, { state: 'done', wallet: order.walletId, index, answer })
-  return { ...answer, index }
-}
-
-const effectsShownMax = 16
-
-/** A small request can have hundreds of effects, each with many reasons against it: not all of them go into the books. */
-function shortened(decision: Decision): Decision {
-  const { effects } = decision
-  if (effects.length <= effectsShownMax) return decision
-  const refused = effects.filter(({ reasons }) => reasons.length > 0)
-  const shown = (refused.length > 0 ? refused : effects).slice(0, effectsShownMax)
-  const layer = decision.reasons[0]?.layer ?? 'wallet'
-  const message = `The request has ${effects.length} effects, of which ${refused.length} are refused; ${shown.length} are shown.`
-  return {
-    ...decision,
-    reasons: [...decision.reasons, { code: 'POLICY_MORE', layer, message }],
-    effects: shown,
-  }
-}
-
-interface Verified {
-  readonly bytes: Uint8Array
-  readonly recovery: 0 | 1 | undefined
-}
-
-async function signAndVerify(signer: Signer, wallet: WalletRecord, intent: Intent): Promise<Verified> {
-  const signature = await signer.backend.sign({ key: wallet.key, payload: intent.toSign })
-  await signer.at('signed')
-  const { algorithm, publicKey } = wallet
-  const recovery = await verifyMade({
-    algorithm,
-    publicKey,
-    payload: intent.toSign,
-    bytes: signature.bytes,
-    recovery: signature.recovery,
-  })
-  if (recovery === 0 || recovery === 1) {
-    return { bytes: signature.bytes, recovery: algorithm === 'secp256k1' ? recovery : undefined }
-  }
-  const error = signerError(
-    'SIGNER_SIGNATURE_INVALID',
-    `The signature by ${wallet.key} does not verify; it was thrown away.`,
-  )
-  signer.halt(error)
-  throw error
-}
-
-interface Outcome {
-  readonly caller: Caller
-  readonly wallet: WalletRecord
-  readonly permit: Permit
-  readonly answer: { readonly hash?: string }
-  readonly signature: Verified
+interface Outcome extends Permitted {
+  readonly assembled: Assembled
+  readonly made: readonly Made[]
 }
 
 async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<Appended> {
-  const { caller, wallet, permit, answer, signature } = outcome
+  const { caller, wallet, permit, intent, assembled, made } = outcome
+  const { approval, approvals, values } = permit
   // A freeze stops also what was permitted before it: nothing is journalled as signed while it holds.
   await checkNotFrozen(tx, wallet.id)
   const entry = tx.append({
@@ -245,17 +138,26 @@ async function recordOutcome(tx: LedgerTx, outcome: Outcome): Promise<Appended> 
     ...permit.asked,
     address: wallet.address,
     rules: permit.rules,
-    approvals: [],
+    ...(approval === undefined ? {} : { approval }),
+    approvals,
+    ...(values.length === 0 ? {} : { values }),
     permit: permit.index,
-    signatureDigest: encodeHex(sha256(signature.bytes)),
-    ...(answer.hash === undefined ? {} : { transactionHash: answer.hash }),
+    // Over all of them, where there is more than one.
+    signatureDigest: encodeHex(sha256(concatBytes(...made.map(({ bytes }) => bytes)))),
+    ...evidenceOf(intent),
+    ...assembled.facts,
   })
   putRequest(tx, caller, {
     state: 'done',
     wallet: wallet.id,
     index: entry.index,
-    answer: { status: 200, body: answer, receipt: true },
+    answer: { status: 200, body: assembled.answer, receipt: true },
   })
+  if (approval !== undefined) {
+    const record = await tx.get('approval', approval)
+    if (record?.state !== 'waiting') throw new Error(`bug: ${approval} was signed and did not wait`)
+    settleApproval(tx, record, { state: 'signed', index: entry.index })
+  }
   tx.settle(requestKey(caller))
   return entry
 }
@@ -275,27 +177,4 @@ async function abandon(signer: Signer, caller: Caller, permit: Permit, tries = 1
     if (tries >= abandonTriesMax) return
     setTimeout(() => void abandon(signer, caller, permit, tries + 1), abandonRetryMs).unref()
   }
-}
-
-type WhatWasAsked = ReturnType<typeof whatWasAsked>
-
-function whatWasAsked({ caller, order, intent }: { caller: Caller; order: SignOrder; intent: Intent }) {
-  return {
-    requestId: caller.requestId,
-    requestDigest: caller.digest,
-    credential: caller.primary.id,
-    ...(caller.primary.bearer === true ? { bearer: true } : {}),
-    attribution: caller.attribution,
-    wallet: order.walletId,
-    operation: intent.operation,
-    payloadDigest: intent.payloadDigest,
-    effects: intent.effects.map(describeEffect),
-  }
-}
-
-function rulesOf(decision: Decision): string[] {
-  const rules = new Set<string>()
-  for (const { permittedBy } of decision.effects)
-    for (const { layer, rule } of permittedBy) rules.add(`${layer}:${rule}`)
-  return [...rules].sort()
 }

@@ -3,10 +3,12 @@ import type { KeyBackend } from '@countersign/keys'
 import { wireError } from '@countersign/wire'
 import type { AuthenticationContext } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
+import type { DueApprovals } from './due-approvals.ts'
 import type { DueChanges } from './due-changes.ts'
 import type { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import type { PolicyCache } from './policies.ts'
+import type { Witnesses } from './witnesses.ts'
 
 export type Phase = 'sealed' | 'ready' | 'halted'
 
@@ -24,6 +26,9 @@ export interface Signer {
   readonly policies: PolicyCache
   /** Changes that wait for their delay. */
   readonly due: DueChanges
+  /** Requests that wait for approvals. */
+  readonly approvals: DueApprovals
+  readonly witnesses: Witnesses
   readonly authentication: AuthenticationContext
   /** True where the engine can only run as the signer's own user: see the custody statement. */
   readonly sharesUserWithEngine: boolean
@@ -44,6 +49,8 @@ export interface SignerParts {
   readonly backend: KeyBackend
   readonly policies: PolicyCache
   readonly due: DueChanges
+  readonly approvals: DueApprovals
+  readonly witnesses: Witnesses
   readonly authentication: AuthenticationContext
   readonly sharesUserWithEngine: boolean
   readonly phase: PhaseSwitch
@@ -52,13 +59,15 @@ export interface SignerParts {
 }
 
 export function assembleSigner(parts: SignerParts): Signer {
-  const { journal, ledger, backend, policies, due, authentication, phase, at } = parts
+  const { journal, ledger, backend, policies, due, approvals, witnesses, authentication, phase, at } = parts
   return {
     journal,
     ledger,
     backend,
     policies,
     due,
+    approvals,
+    witnesses,
     authentication,
     sharesUserWithEngine: parts.sharesUserWithEngine,
     phase: () => phase.now,

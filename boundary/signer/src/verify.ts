@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject, verify as verifyWithNode } from 'node:
 import { concatBytes, decodeHex, encodeHex, type Hex, isEqual, sha256 } from '@countersign/bytes'
 import { secp256k1, verifyEd25519 } from '@countersign/keys'
 import type { CredentialAlgorithm } from '@countersign/wire'
+import { schnorr } from '@noble/curves/secp256k1.js'
 
 /** A credential's signature over a request's signature base. */
 export interface RequestCheck {
@@ -22,9 +23,10 @@ export function isRequestSigned({ algorithm, publicKey, base, signature }: Reque
 
 /** What a key backend has just made, before it leaves. */
 export interface MadeSignature {
-  readonly algorithm: 'secp256k1' | 'ed25519'
+  /** `bip340`: Schnorr on secp256k1, for Taproot; its public key has 32 bytes. */
+  readonly algorithm: 'secp256k1' | 'ed25519' | 'bip340'
   readonly publicKey: Hex
-  /** secp256k1: 32-byte digest. Ed25519: the message. */
+  /** secp256k1 and bip340: 32-byte digest. Ed25519: the message. */
   readonly payload: Uint8Array
   readonly bytes: Uint8Array
   /** The backend's hint, which says only what to try first. */
@@ -33,7 +35,7 @@ export interface MadeSignature {
 
 /**
  * For secp256k1 by recovering the key from the signature, which also tells the recovery id that the wire format needs.
- * @returns the recovery id (0 for Ed25519, which has none), or undefined where the signature is not this key's. */
+ * @returns the recovery id (0 for the others, which have none), or undefined where the signature is not this key's. */
 export function recoveryOf({
   algorithm,
   publicKey,
@@ -44,7 +46,9 @@ export function recoveryOf({
   const key = decodeHex(publicKey)
   if (bytes.length !== 64) return undefined
   if (algorithm === 'ed25519') return verifyEd25519(payload, bytes, key) ? 0 : undefined
-  if (payload.length !== 32 || isHighS(bytes)) return undefined
+  if (payload.length !== 32) return undefined
+  if (algorithm === 'bip340') return schnorr.verify(bytes, payload, key) ? 0 : undefined
+  if (isHighS(bytes)) return undefined
   for (const candidate of recovery === 1 ? ([1, 0] as const) : ([0, 1] as const)) {
     const recovered = secp256k1.recover(payload, bytes, candidate)
     if (recovered !== undefined && isEqual(recovered, key)) return candidate

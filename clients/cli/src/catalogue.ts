@@ -37,6 +37,25 @@ export const cliErrors = {
     summary: 'A journal, receipt, proof or signature does not verify.',
     fix: 'Do not trust it. Compare with an earlier export and with the journal key that you pinned.',
   },
+  CLI_CHAIN_UNAVAILABLE: {
+    status: 503,
+    retry: 'later',
+    summary: 'A chain’s endpoint does not answer, or serves another chain.',
+    fix: 'Check the chain and the url that were given with --rpc.',
+  },
+  CLI_NOT_WITNESSED: {
+    status: 422,
+    retry: 'later',
+    summary: 'The journal’s checkpoint does not have the cosignatures of witnesses that were asked for.',
+    fix: 'Ask the witnesses what they have seen of this journal before you trust it: they cosign nothing that was rolled back or forked.',
+  },
+  CLI_UNMATCHED: {
+    status: 422,
+    retry: 'never',
+    summary:
+      'A wallet’s transaction is on a chain and not in the journal: its key, or the journal, is in other hands.',
+    fix: 'Freeze (`countersign freeze`), move what is left to new wallets, and find out who has signed it.',
+  },
   CLI_ROLLED_BACK: {
     status: 422,
     retry: 'never',

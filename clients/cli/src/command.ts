@@ -1,5 +1,10 @@
 import { isCountersignError } from '@countersign/bytes'
-import type { CountersignClient } from '@countersign/sdk'
+import {
+  type Attribution,
+  type CallOptions,
+  type CountersignClient,
+  CountersignWaits,
+} from '@countersign/sdk'
 import { type Command, InvalidArgumentError } from 'commander'
 import { exitCodeOf } from './exit-codes.ts'
 import { createOutput, type Output } from './output.ts'
@@ -41,10 +46,22 @@ export function act<Arguments extends unknown[], Options extends object>(
       }
       process.exitCode = (await run(context, options, ...given)) ?? 0
     } catch (error) {
-      output.error(error)
+      if (error instanceof CountersignWaits) reportWaiting(output, error)
+      else output.error(error)
       process.exitCode = exitCodeOf(error)
     }
   })
+}
+
+/** It is no failure: the same command with the same request id gives the signature once the approvals are there. */
+function reportWaiting(output: Output, waits: CountersignWaits): void {
+  const { approval, requestId, transactionId } = waits
+  const transaction = transactionId === undefined ? {} : { transaction: transactionId }
+  output.result({ waits: true, approval, requestId, ...transaction }, () => [
+    waits.message,
+    `Approvers: countersign approval show ${approval.id}`,
+    `Then: the same command with --request-id ${requestId}, or at once with --wait-for-approval`,
+  ])
 }
 
 export function wholeNumber(text: string): number {
@@ -58,8 +75,15 @@ export function collect(value: string, before: readonly string[] | undefined): s
   return [...(before ?? []), value]
 }
 
+interface RequestBody {
+  readonly grant?: string
+  readonly attribution?: Attribution
+}
+
 export interface RequestOptions {
   readonly requestId?: string
+  readonly grant?: string
+  readonly waitForApproval?: boolean
   readonly agent?: string
   readonly workflow?: string
   readonly operator?: string
@@ -68,20 +92,31 @@ export interface RequestOptions {
 export function requestOptions(command: Command): Command {
   return command
     .option('--request-id <id>', 'same id and content, same answer: makes a repetition safe')
+    .option('--grant <id>', 'the grant under which it is asked for; a grantee needs one')
+    .option('--wait-for-approval', 'where it needs approvals: wait for them, as long as the signer does')
     .option('--agent <name>', 'attribution: the agent that asks')
     .option('--workflow <name>', 'attribution: the workflow that it is part of')
     .option('--operator <name>', 'attribution: the person or team that answers for it')
 }
 
-export function requestOf({ requestId, agent, workflow, operator }: RequestOptions) {
+export function requestOf({ requestId, grant, waitForApproval, agent, workflow, operator }: RequestOptions): {
+  body: RequestBody
+  call: CallOptions
+} {
   const attribution = {
     ...(agent === undefined ? {} : { agent }),
     ...(workflow === undefined ? {} : { workflow }),
     ...(operator === undefined ? {} : { operator }),
   }
   return {
-    body: Object.keys(attribution).length === 0 ? {} : { attribution },
-    call: requestId === undefined ? {} : { requestId },
+    body: {
+      ...(grant === undefined ? {} : { grant }),
+      ...(Object.keys(attribution).length === 0 ? {} : { attribution }),
+    },
+    call: {
+      ...(requestId === undefined ? {} : { requestId }),
+      ...(waitForApproval === true ? { waitForApproval } : {}),
+    },
   }
 }
 

@@ -8,6 +8,7 @@ import {
   typedDataIntent,
 } from '@countersign/intent'
 import {
+  type AddressBook,
   type DecisionJson,
   decisionToJson,
   evaluate,
@@ -44,6 +45,7 @@ interface Asker {
   readonly as?: string
   readonly role: string
   readonly settings: Settings
+  readonly books: readonly AddressBook[]
 }
 
 /** Decides with windows that nothing has been taken out of: the signer alone knows what has. */
@@ -59,9 +61,11 @@ export function explainPolicy(
   return { decision: decisionToJson(decision), lines: explainDecision(decision) }
 }
 
-function factsOf(intent: Intent, { as, role, settings }: Asker): Facts {
-  if (role !== 'agent' && role !== 'approver' && role !== 'admin') {
-    throw cliError('CLI_USAGE', `There is no role ${role}.`, { fix: 'Roles are agent, approver and admin.' })
+function factsOf(intent: Intent, { as, role, settings, books }: Asker): Facts {
+  if (role !== 'agent' && role !== 'approver' && role !== 'admin' && role !== 'grantee') {
+    throw cliError('CLI_USAGE', `There is no role ${role}.`, {
+      fix: 'Roles are agent, grantee, approver and admin.',
+    })
   }
   const [file] = settings.credentialFiles
   return {
@@ -70,5 +74,6 @@ function factsOf(intent: Intent, { as, role, settings }: Asker): Facts {
     credentialId: as ?? (file === undefined ? 'nobody' : credentialFromFile(file).id),
     role,
     nowMs: Date.now(),
+    books: new Map(books.map((book) => [book.id, book])),
   }
 }

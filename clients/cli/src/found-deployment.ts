@@ -73,7 +73,14 @@ export function writeConfigs(folder: string, options: FoundingOptions): Deployme
     engineConfig: join(folder, 'engine.json'),
     socket: join(folder, 'signer', 'run', 'signer.sock'),
   }
-  const signer = { dataDir: join(folder, 'signer'), socket: files.socket, backend, admins, quorum, looseningDelay }
+  const signer = {
+    dataDir: join(folder, 'signer'),
+    socket: files.socket,
+    backend,
+    admins,
+    quorum,
+    looseningDelay,
+  }
   writeOwnFile(files.signerConfig, `${JSON.stringify(signer, null, 2)}\n`)
   writeEngineConfig(folder, files, options)
   return files

@@ -158,6 +158,64 @@ describe('policy', () => {
     expect(other.stdout).toContain('[POLICY_RECIPIENT]')
   })
 
+  it('explain knows the books that it is given, and says where approvals are missing', async () => {
+    const [pay, fees] = policy.rules
+    const file = write('books.json', {
+      ...policy,
+      groups: { treasurers: { credentials: ['cred_a'] } },
+      rules: [
+        { ...pay, when: { recipient: ['@payees'] }, approvals: [{ group: 'treasurers', count: 1 }] },
+        fees,
+      ],
+    })
+    const payees = write('payees.json', { version: 1, id: 'payees', addresses: [{ address: recipient }] })
+    const explain = ['policy', 'explain', file, '--transaction', payment(1n)]
+    const without = await run(explain)
+    expect(without.code).toBe(3)
+    expect(without.stdout).toContain('[POLICY_BOOK]')
+    const waiting = await run([...explain, '--book', payees])
+    expect(waiting.code, waiting.stdout).toBe(6)
+    expect(waiting.stdout).toContain('[POLICY_APPROVAL]')
+  })
+
+  it('test decides every case, and fails where one is not as expected', async () => {
+    const file = write('tested.json', policy)
+    const cases = [
+      { name: 'half a coin', request: { transaction: payment(parseEther('0.5')) }, expect: 'permitted' },
+      {
+        name: 'one unit more',
+        request: { transaction: payment(parseEther('0.5') + 1n) },
+        expect: 'refused',
+        reasons: ['POLICY_WINDOW'],
+      },
+    ]
+    const good = await run(['policy', 'test', file, write('tests.json', { version: 1, cases })])
+    expect(good.code, good.stdout).toBe(0)
+    expect(good.stdout).toContain('2 of 2 cases are as expected')
+    const wrong = [{ ...cases[0], expect: 'refused' }]
+    const bad = await run([
+      'policy',
+      'test',
+      file,
+      write('wrong.json', { version: 1, cases: wrong }),
+      '--json',
+    ])
+    expect(bad.code).toBe(1)
+    expect(bad.json()).toMatchObject({
+      passed: 0,
+      failed: 1,
+      cases: [{ problems: ['it is permitted, not refused'] }],
+    })
+    const broken = await run([
+      'policy',
+      'test',
+      file,
+      write('broken.json', { version: 1, cases: [] }),
+      '--json',
+    ])
+    expect(broken.json()).toMatchObject({ error: { code: 'POLICY_TEST_INVALID' } })
+  })
+
   it('explain takes messages, typed data and digests too, one at a time', async () => {
     const file = write('explained.json', policy)
     const typedData = write('typed.json', {
@@ -270,5 +328,25 @@ describe('offline verification', () => {
     ).toBe(4)
     const moved = write('moved.json', { ...receipt, index: 4 })
     expect((await run(['receipt', 'verify', moved, ...key])).code).toBe(4)
+  })
+})
+
+describe('policy diff', () => {
+  it('shows what a change does to the rules and to what can leave', async () => {
+    const before = write('before.json', policy)
+    const [pay, fee] = policy.rules as [(typeof policy.rules)[0], (typeof policy.rules)[1]]
+    const [limit] = pay.limits ?? []
+    const wider = { ...pay, limits: [{ ...limit, amount: '900000000000000000' }] }
+    const after = write('after.json', { ...policy, rules: [wider, fee] })
+    const human = await run(['policy', 'diff', before, after])
+    expect(human).toMatchObject({ code: 0 })
+    expect(human.stdout).toContain('Rule pay is changed.')
+    expect(human.stdout).toContain('It may loosen by rule pay')
+    const json = JSON.parse((await run(['policy', 'diff', before, after, '--json'])).stdout)
+    expect(json).toMatchObject({ changed: ['pay'], added: [], loosens: [{ rule: 'pay' }] })
+    const tighter = JSON.parse((await run(['policy', 'diff', after, before, '--json'])).stdout)
+    expect(tighter.loosens).toEqual([])
+    expect((await run(['policy', 'diff', 'none', before])).stdout).toContain('Rule pay is added.')
+    expect((await run(['policy', 'diff', before, write('bad.json', '{}')])).code).not.toBe(0)
   })
 })

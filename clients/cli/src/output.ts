@@ -1,5 +1,6 @@
 import { isCountersignError } from '@countersign/bytes'
 import { CountersignRefused } from '@countersign/sdk'
+import { plainLine } from './plain-text.ts'
 
 /** Where a command's result goes. With --json standard output is exactly one JSON value, also for an error. */
 export interface Output {
@@ -16,14 +17,14 @@ export function createOutput(json: boolean): Output {
     json,
     result(value, lines) {
       if (json) process.stdout.write(`${toJson(value)}\n`)
-      else for (const line of lines()) process.stdout.write(`${line}\n`)
+      else for (const line of lines()) process.stdout.write(`${plainLine(line)}\n`)
     },
     note(line) {
-      if (!json) process.stderr.write(`${line}\n`)
+      if (!json) process.stderr.write(`${plainLine(line)}\n`)
     },
     error(error) {
       if (json) process.stdout.write(`${toJson({ error: errorBody(error) })}\n`)
-      else for (const line of errorLines(error)) process.stderr.write(`${line}\n`)
+      else for (const line of errorLines(error)) process.stderr.write(`${plainLine(line)}\n`)
     },
   }
 }

@@ -1,10 +1,14 @@
 import { Command } from 'commander'
 import { collect } from './command.ts'
+import { addApprovalCommands } from './commands/approval.ts'
+import { addBlastRadiusCommand } from './commands/blast-radius.ts'
 import { addBookCommands } from './commands/book.ts'
 import { addChangeCommands } from './commands/change.ts'
 import { addCredentialCommands } from './commands/credential.ts'
 import { addDevCommand } from './commands/dev.ts'
+import { addFactCommands } from './commands/fact.ts'
 import { addFreezeCommands } from './commands/freeze.ts'
+import { addGrantCommands } from './commands/grant.ts'
 import { addInitCommand } from './commands/init.ts'
 import { addJournalCommands } from './commands/journal.ts'
 import { addOrganisationCommands } from './commands/organisation.ts'
@@ -14,6 +18,7 @@ import { addQuorumCommands } from './commands/quorum.ts'
 import { addSignCommands } from './commands/sign.ts'
 import { addWalletCommands } from './commands/wallet.ts'
 import { addWalletGroupCommands } from './commands/wallet-group.ts'
+import { addWitnessCommands } from './commands/witness.ts'
 import { exitCodesHelp } from './exit-codes.ts'
 
 const settingsHelp = `
@@ -38,12 +43,17 @@ export function createProgram(version: string): Command {
   addPolicyCommands(program)
   addWalletCommands(program)
   addSignCommands(program)
+  addApprovalCommands(program)
+  addFactCommands(program)
   addJournalCommands(program)
+  addBlastRadiusCommand(program)
   addQuorumCommands(program)
   addChangeCommands(program)
   addOrganisationCommands(program)
   addBookCommands(program)
   addWalletGroupCommands(program)
   addFreezeCommands(program)
+  addGrantCommands(program)
+  addWitnessCommands(program)
   return program
 }

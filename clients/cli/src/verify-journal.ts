@@ -114,6 +114,25 @@ export function verifyJournal(journal: JournalExport, trusted: Trusted = {}): Ve
   }
 }
 
+/**
+ * That a checkpoint, such as the one that witnesses have signed, is a state of this journal.
+ * @throws {CountersignError} CLI_ROLLED_BACK, WIRE_CHECKPOINT_INVALID */
+export function checkContains({ entries, journalKey }: JournalExport, note: string, audience: string): void {
+  const before = openCheckpoint(note, journalKey, audience)
+  if (before.size > entries.length) {
+    throw cliError(
+      'CLI_ROLLED_BACK',
+      `The journal has ${entries.length} entries; witnesses have seen ${before.size}.`,
+      {
+        details: { size: entries.length, sizeBefore: before.size },
+      },
+    )
+  }
+  const frontier = new MerkleFrontier()
+  for (const entry of entries.slice(0, before.size)) frontier.append(leafHash(encodeEntry(entry)))
+  if (!isEqual(frontier.root(), before.root)) throw rewritten(before)
+}
+
 /** Only that the journal continues the remembered one, by a consistency proof: no entry is fetched.
  * @throws {CountersignError} CLI_ROLLED_BACK, CLI_VERIFICATION_FAILED, WIRE_CHECKPOINT_INVALID */
 export async function verifyContinuation(

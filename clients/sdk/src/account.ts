@@ -43,21 +43,26 @@ export type CountersignAccount = LocalAccount<'countersign'> & {
 export function createCountersignAccount(options: {
   client: CountersignClient
   walletId: string
+  grant?: string
 }): Promise<CountersignAccount>
-/** @param countersign What `createCountersign` gives, or a client and a wallet. */
-export function createCountersignAccount(countersign: {
-  client: CountersignClient
-  wallet: AccountWallet
-}): CountersignAccount
+/** @param countersign What `createCountersign` or `importSession` gives, or a client and a wallet. */
+export function createCountersignAccount(countersign: SigningFor): CountersignAccount
 export function createCountersignAccount(
-  from: { client: CountersignClient } & ({ wallet: AccountWallet } | { walletId: string }),
+  from: { client: CountersignClient; grant?: string } & ({ wallet: AccountWallet } | { walletId: string }),
 ): CountersignAccount | Promise<CountersignAccount> {
-  if ('wallet' in from) return accountOf(from.client, from.wallet)
-  return from.client.wallets.get(from.walletId).then((wallet) => accountOf(from.client, wallet))
+  if ('wallet' in from) return accountOf(from)
+  return from.client.wallets.get(from.walletId).then((wallet) => accountOf({ ...from, wallet }))
 }
 
-function accountOf(client: CountersignClient, wallet: AccountWallet): CountersignAccount {
-  const walletId = wallet.id
+/** Whose signatures are asked for, and under which grant. */
+export interface SigningFor {
+  readonly client: CountersignClient
+  readonly wallet: AccountWallet
+  readonly grant?: string
+}
+
+function accountOf({ client, wallet, grant }: SigningFor): CountersignAccount {
+  const asked = { walletId: wallet.id, ...(grant === undefined ? {} : { grant }) }
   const publicKey = uncompressedPublicKey(wallet)
   const address = getAddress(wallet.address)
   const checked = (hash: Hex, signature: Hex) => checkSigner(address, hash, signature)
@@ -65,24 +70,24 @@ function accountOf(client: CountersignClient, wallet: AccountWallet): Countersig
   const account = toAccount({
     address,
     async sign({ hash }) {
-      const { signature } = await client.signRaw({ walletId, digest: hash })
+      const { signature } = await client.signRaw({ ...asked, digest: hash })
       return checked(hash, signature)
     },
     async signMessage({ message }) {
-      const { signature } = await client.signMessage({ walletId, message: messageOf(message) })
+      const { signature } = await client.signMessage({ ...asked, message: messageOf(message) })
       return checked(hashMessage(message), signature)
     },
     async signTypedData(typedData) {
-      const { signature } = await client.signTypedData({ walletId, typedData: typedDataOf(typedData) })
+      const { signature } = await client.signTypedData({ ...asked, typedData: typedDataOf(typedData) })
       return checked(hashTypedData(typedData), signature)
     },
     async signTransaction(transaction, options) {
-      return signTransaction({ client, wallet, address }, transaction, options?.serializer)
+      return signTransaction({ client, asked, address }, transaction, options?.serializer)
     },
     async signAuthorization(request) {
       const { chainId, nonce } = request
       const contractAddress = request.address ?? request.contractAddress
-      const answer = await client.signAuthorization({ walletId, contractAddress, chainId, nonce })
+      const answer = await client.signAuthorization({ ...asked, contractAddress, chainId, nonce })
       const hash = hashAuthorization({ contractAddress, chainId, nonce })
       const { r, s, yParity, v } = parseSignature(await checked(hash, answer.signature))
       return { address: contractAddress, chainId, nonce, r, s, yParity, ...(v === undefined ? {} : { v }) }
@@ -93,7 +98,7 @@ function accountOf(client: CountersignClient, wallet: AccountWallet): Countersig
 
 interface Signing {
   readonly client: CountersignClient
-  readonly wallet: AccountWallet
+  readonly asked: { readonly walletId: string; readonly grant?: string }
   readonly address: Hex
 }
 
@@ -101,14 +106,14 @@ interface Signing {
  * @param serializer As viem's chains give it. The signer decodes the standard types only, so bytes of a chain's
  * own type are refused there. */
 async function signTransaction(
-  { client, wallet, address }: Signing,
+  { client, asked, address }: Signing,
   transaction: TransactionSerializable,
   serializer: SerializeTransactionFn<TransactionSerializable> = serializeTransaction,
 ): Promise<Hex> {
   // EIP-4844: the sidecars travel beside what is signed.
   const signable = transaction.type === 'eip4844' ? { ...transaction, sidecars: false as const } : transaction
   const unsignedTransaction = await serializer(signable as TransactionSerializable)
-  const answer = await client.signTransaction({ walletId: wallet.id, unsignedTransaction })
+  const answer = await client.signTransaction({ ...asked, unsignedTransaction })
   const signature = parseSignature(
     await checkSigner(address, keccak256(unsignedTransaction), answer.signature),
   )

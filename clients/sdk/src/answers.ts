@@ -12,6 +12,7 @@ import type {
   TransactionAnswer,
   userIdentifierTypes,
   WalletAnswer,
+  WalletType,
 } from '@countersign/wire'
 
 export interface JournalEntryJson {
@@ -26,9 +27,15 @@ export type CreatedWallet = Wallet & { readonly receipt: Receipt }
 export type UserIdentifierType = (typeof userIdentifierTypes)[number]
 
 export interface NewWallet {
-  readonly type?: 'EVM' | 'SOLANA'
+  readonly type?: WalletType
+  /** CAIP-2, for SOLANA and BITCOIN: its one network, for good; the main one where it is left out. */
+  readonly chain?: string
+  /** BITCOIN only: p2wpkh where it is left out. */
+  readonly form?: 'p2wpkh' | 'p2tr'
   readonly name?: string
   readonly policy?: string
+  /** Credential that may grant over it alone. */
+  readonly owner?: string
   readonly userIdentifier?: string
   readonly userIdentifierType?: UserIdentifierType
 }
@@ -186,3 +193,34 @@ export interface Page<T> {
 }
 
 export type { Attribution, Credential, CredentialAlgorithm, InclusionProof, Power, Receipt, Role }
+
+/** What an attacker could move; amounts are decimal strings of smallest units. */
+export interface BlastRadiusAnswer {
+  readonly owned: readonly string[]
+  readonly assumptions: readonly string[]
+  readonly wallets: readonly WalletBlastRadius[]
+  readonly nextCursor: string | null
+}
+
+export interface WalletBlastRadius {
+  readonly walletId: string
+  readonly address: string
+  readonly bounded: boolean
+  readonly assets: readonly {
+    readonly asset: string
+    readonly bounds: readonly {
+      readonly amountMinor: string
+      readonly windowMs: number
+      readonly rules: readonly { readonly layer: string; readonly rule: string }[]
+    }[]
+  }[]
+  readonly recipients: readonly string[] | 'any'
+  readonly unbounded: readonly {
+    readonly why: string
+    readonly layer?: string
+    readonly rule?: string
+    readonly effect?: string
+  }[]
+  readonly notCounted: readonly { readonly layer: string; readonly rule: string; readonly why: string }[]
+  readonly lines: readonly string[]
+}

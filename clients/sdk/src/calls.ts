@@ -1,6 +1,7 @@
 import type { Hex } from '@countersign/bytes'
 import type {
   Attribution,
+  BlastRadiusAnswer,
   CheckpointAnswer,
   ConsistencyAnswer,
   CreatedWallet,
@@ -27,14 +28,20 @@ import type {
   Wallet,
   WalletPolicySet,
 } from './answers.ts'
+import { approvalCalls } from './approval-calls.ts'
 import { admin, type Call, get, post, segment } from './call.ts'
+import { chainCalls } from './chain-calls.ts'
 import type { ChangeProposed } from './change-answers.ts'
 import { changeCalls } from './change-calls.ts'
+import { grantCalls } from './grant-calls.ts'
+import type { EntriesFound, JournalDocumentAnswer, JournalSearch } from './journal-answers.ts'
 
 export type { Call } from './call.ts'
 
 export interface ForWallet {
   readonly walletId: string
+  /** The grant under which it is asked for; a grantee needs one. */
+  readonly grant?: string
   readonly attribution?: Attribution
 }
 
@@ -46,6 +53,13 @@ export interface PageQuery {
 export interface WalletQuery extends PageQuery {
   readonly userIdentifier?: string
   readonly userIdentifierType?: UserIdentifierType
+}
+
+export interface BlastRadiusQuery extends PageQuery {
+  /** What the attacker has: `engine`, `signer`, ids or names of credentials. */
+  readonly owned: readonly string[]
+  /** One wallet; all of them where it is left out. */
+  readonly walletId?: string
 }
 
 /** Every public route by name. The same calls serve the client, the CLI and quorum files signed offline. */
@@ -90,6 +104,8 @@ export const calls = {
   getReceipt: (requestId: string) => get<Receipt>(`/v1/receipts/${segment(requestId)}`),
   getCheckpoint: () => get<CheckpointAnswer>('/v1/journal/checkpoint'),
   listEntries: (query: { start: number; limit: number }) => get<EntriesAnswer>('/v1/journal/entries', query),
+  searchEntries: (query: JournalSearch) => get<EntriesFound>('/v1/journal/entries', query),
+  getDocument: (sha256: string) => get<JournalDocumentAnswer>(`/v1/journal/documents/${segment(sha256)}`),
   getInclusionProof: (query: { index: number; size: number }) =>
     get<InclusionProof>('/v1/journal/proof', query),
   getConsistencyProof: (query: { from: number; to: number }) =>
@@ -125,10 +141,16 @@ export const calls = {
     admin<CredentialChanged>('POST', `/v1/credentials/${segment(id)}/revoke`, {}),
 
   ...changeCalls,
+  ...approvalCalls,
+  ...chainCalls,
+  ...grantCalls,
 
+  getBlastRadius: ({ owned, ...query }: BlastRadiusQuery) =>
+    get<BlastRadiusAnswer>('/v1/blast-radius', { owned: owned.join(','), ...query }),
   getCustody: (walletId: string) => get<CustodyAnswer>(`/v1/custody/${segment(walletId)}`),
 } as const
 
 function forWallet<Answer>(input: ForWallet, verb: string, body: object): Call<Answer> {
-  return post(`/v1/wallets/${segment(input.walletId)}/${verb}`, { ...body, attribution: input.attribution })
+  const { walletId, grant, attribution } = input
+  return post(`/v1/wallets/${segment(walletId)}/${verb}`, { ...body, grant, attribution })
 }

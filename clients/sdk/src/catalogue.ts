@@ -56,6 +56,25 @@ export const sdkErrors = {
     summary: 'Other users can read a file that holds a private key.',
     fix: 'Run chmod 600 on the file; if others could have read it, revoke the credential and make a new one.',
   },
+  SDK_SESSION_INVALID: {
+    status: 400,
+    retry: 'after-fix',
+    summary:
+      'A session string cannot be used: it is damaged, of another version, or says something else than its grant.',
+    fix: 'Ask the owner of the wallet to export the session again, and copy all of it.',
+  },
+  SDK_APPROVAL_NEEDED: {
+    status: 409,
+    retry: 'later',
+    summary: 'The policy asks for approvals, so the request waits and nothing is signed yet.',
+    fix: 'Tell the approvers (`countersign approval list`), then send the same request with the same request id; or pass waitForApproval.',
+  },
+  SDK_APPROVAL_MISMATCH: {
+    status: 502,
+    retry: 'never',
+    summary: 'What would be signed, decoded here, is not what the description of the request says.',
+    fix: 'Do not approve it. Bring this program and the signer to the same version; if it happens again, take the signer or what is in between for compromised.',
+  },
   SDK_CHANGE_WAITS: {
     status: 409,
     retry: 'later',

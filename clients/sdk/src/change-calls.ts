@@ -8,6 +8,7 @@ import type {
 } from '@countersign/wire'
 import type { Page } from './answers.ts'
 import { admin, get, post, segment } from './call.ts'
+import type { PageQuery } from './calls.ts'
 import type {
   Book,
   BookPut,
@@ -24,11 +25,6 @@ import type {
   WalletGroup,
   WalletGroupPut,
 } from './change-answers.ts'
-
-interface PageQuery {
-  readonly cursor?: string
-  readonly limit?: number
-}
 
 export type WalletGroupSummary = Omit<WalletGroup, 'wallets'> & { readonly size: number }
 

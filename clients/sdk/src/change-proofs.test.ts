@@ -70,7 +70,7 @@ const cases: readonly Case[] = [
     'a book',
     () => [
       { id: 'friends', hash, version: 1, appliedAt: at, entries: 0 },
-      { type: 'book', book: 'friends', hash, version: 1, document: book },
+      { type: 'book', book: 'friends', hash, version: 1, entries: 0, document: book },
     ],
     (client) => client.books.put({ id: 'friends', book, expected: null }),
   ],

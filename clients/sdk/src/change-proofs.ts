@@ -1,5 +1,5 @@
-import { canonicalJson } from '@countersign/bytes'
-import type { ApiOperation, ReceiptType } from '@countersign/wire'
+import { canonicalJson, type JsonObject } from '@countersign/bytes'
+import { type ApiOperation, isFieldOf, type ReceiptType } from '@countersign/wire'
 import type { Fields, Proof } from './check-answer.ts'
 
 /** What the journal must say for an answer about a change to be believed. */
@@ -9,9 +9,7 @@ export const changeProofs: Readonly<Partial<Record<ApiOperation, Proof>>> = {
   putBook: {
     type: 'book',
     fits: (answer, entry) =>
-      answer.id === entry.book &&
-      isVersion(answer, entry) &&
-      answer.entries === (entry.document as { addresses: readonly unknown[] }).addresses.length,
+      answer.id === entry.book && isVersion(answer, entry) && answer.entries === entry.entries,
   },
   putWalletGroup: {
     type: 'wallet-group',
@@ -19,7 +17,7 @@ export const changeProofs: Readonly<Partial<Record<ApiOperation, Proof>>> = {
       answer.id === entry.group &&
       isVersion(answer, entry) &&
       answer.policy === entry.policy &&
-      isSame(answer.wallets, entry.wallets),
+      isField(entry, 'wallets', answer.wallets),
   },
   vetoChange: {
     type: 'change-vetoed',
@@ -44,7 +42,7 @@ export const proposalProof: Proof = {
     answer.state === 'pending' &&
     answer.change === entry.changeId &&
     answer.dueAt === entry.dueAt &&
-    isSame(answer.loosens, entry.loosens),
+    isField(entry, 'loosens', answer.loosens),
 }
 
 const settledBy: Readonly<Record<string, readonly ReceiptType[]>> = {
@@ -60,6 +58,8 @@ const settledBy: Readonly<Record<string, readonly ReceiptType[]>> = {
     'loosening-delay',
     'book',
     'wallet-group',
+    'grant',
+    'wallet-owner',
   ],
 }
 
@@ -77,9 +77,9 @@ export function isChange(answer: Fields, entry: Fields, id: string | undefined):
   switch (answer.state) {
     case 'pending':
       return (
-        isSame(answer.body, entry.body) &&
-        isSame(answer.loosens, entry.loosens) &&
-        isSame(answer.credentials, entry.credentials) &&
+        isField(entry, 'body', answer.body) &&
+        isField(entry, 'loosens', answer.loosens) &&
+        isField(entry, 'credentials', answer.credentials) &&
         answer.operation === entry.operation &&
         answer.method === entry.method &&
         answer.path === entry.path &&
@@ -101,6 +101,11 @@ export function isChange(answer: Fields, entry: Fields, id: string | undefined):
 
 function isVersion(answer: Fields, entry: Fields): boolean {
   return answer.hash === entry.hash && answer.version === entry.version && answer.appliedAt === entry.at
+}
+
+/** A long field stands beside its entry. */
+function isField(entry: Fields, field: string, shown: unknown): boolean {
+  return isFieldOf(entry as JsonObject, field, shown)
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -1,6 +1,7 @@
-import { canonicalJson, decodeHex, encodeHex, type Hex, keccak256, sha256 } from '@countersign/bytes'
+import { canonicalJson, decodeHex } from '@countersign/bytes'
 import {
   type ApiOperation,
+  approvableOperations,
   audienceOf,
   delayableOperations,
   isBearerRequest,
@@ -14,8 +15,16 @@ import {
   type SignedRequest,
   verifyReceipt,
 } from '@countersign/wire'
+import {
+  approvalProofs,
+  approvalRequestedProof,
+  checkStatement,
+  statementOperations,
+} from './approval-proofs.ts'
 import { sdkError } from './catalogue.ts'
+import { chainProofs, isSignature } from './chain-proofs.ts'
 import { changeProofs, entriesOfState, isChange, proposalProof } from './change-proofs.ts'
+import { grantEntries, grantProofs, isShownGrant } from './grant-proofs.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -28,19 +37,15 @@ export interface Proof {
 /** What an engine must not be able to make up: every signature, every address, every change. */
 const proofs: Readonly<Partial<Record<ApiOperation, Proof>>> = {
   ...changeProofs,
+  ...chainProofs,
+  ...approvalProofs,
+  ...grantProofs,
   signMessage: { type: 'signed', fits: isSignature },
   signTypedData: { type: 'signed', fits: isSignature },
   signRaw: { type: 'signed', fits: isSignature },
   signAuthorization: {
     type: 'signed',
     fits: (answer, entry) => isSignature(answer, entry) && isWhole(answer),
-  },
-  signTransaction: {
-    type: 'signed',
-    fits: (answer, entry) =>
-      isSignature(answer, entry) &&
-      answer.hash === entry.transactionHash &&
-      answer.hash === encodeHex(keccak256(decodeHex(answer.signedTransaction as Hex))),
   },
   sendTransaction: {
     type: 'signed',
@@ -93,11 +98,19 @@ export function checkAnswer(
   const { operation } = match.route
   if (operation === 'getReceipt') checkOwnReceipt(answer, { request, audience, match })
   if (operation === 'getChange') checkChange(answer, { audience, match })
+  if (operation === 'getGrant') checkGrant(answer, { audience, match })
+  if (statementOperations.has(operation)) {
+    checkStatement(answer, { operation, audience, asked: askersOf(request).digest, params: match.params })
+  }
   const direct = proofs[operation]
   if (direct === undefined) return
   const { receipt, ...fields } = fieldsOf(answer)
   // Which of the two it is, the signer says: in the entry that it has signed.
-  const possible = delayableOperations.has(operation) ? [direct, proposalProof] : [direct]
+  const possible = [
+    direct,
+    ...(delayableOperations.has(operation) ? [proposalProof] : []),
+    ...(approvableOperations.has(operation) ? [approvalRequestedProof] : []),
+  ]
   const entry = entryOf(receipt, { audience, types: possible.map(({ type }) => type) })
   const proof = possible.find(({ type }) => type === entry.type) ?? direct
   if (entry.requestDigest !== askersOf(request).digest) {
@@ -125,6 +138,17 @@ function checkChange(answer: unknown, { audience, match }: { audience: string; m
     throw unproven('the answer says something else than the journal entry in its receipt')
   }
 }
+
+/** The last entry about it that the engine shows: it can be an older one, and the signer decides all the same. */
+function checkGrant(answer: unknown, { audience, match }: { audience: string; match: RouteMatch }): void {
+  const { receipt, ...fields } = fieldsOf(answer)
+  const entry = entryOf(receipt, { audience, types: grantEntries })
+  const fits = (shown: Fields, found: Fields) => isShownGrant(shown, found, match.params.grantId)
+  if (!isFitting({ type: 'grant', fits }, fields, entry, emptyRequest))
+    throw unproven('the answer says something else than the journal entry in its receipt')
+}
+
+const emptyRequest: SignedRequest = { method: 'GET', path: '', headers: {}, body: '' }
 
 function entryOf(
   receipt: unknown,
@@ -167,29 +191,36 @@ function isFitting({ fits }: Proof, answer: Fields, entry: Fields, request: Sign
   }
 }
 
-/** r||s; what follows it is the parity, without which the signature is nobody's. */
-function isSignature(answer: Fields, entry: Fields): boolean {
-  const bytes = decodeHex(answer.signature as Hex).subarray(0, 64)
-  return encodeHex(sha256(bytes)) === entry.signatureDigest
-}
-
 function isWhole({ signature, r, s, yParity }: Fields): boolean {
   return `${r}${String(s).slice(2)}${yParity === 0 ? '1b' : '1c'}` === signature
 }
 
 function isWallet(answer: Fields, entry: Fields, { body }: SignedRequest): boolean {
-  const { name = null } = JSON.parse(body) as { name?: string }
+  const { name = null, owner } = JSON.parse(body) as { name?: string; owner?: string }
   return (
     answer.id === entry.wallet &&
     answer.address === entry.address &&
     answer.publicKey === entry.publicKey &&
     answer.algorithm === entry.algorithm &&
-    answer.type === (entry.algorithm === 'secp256k1' ? 'EVM' : 'SOLANA') &&
+    isOfFamily(answer, entry) &&
     answer.policy === entry.policy &&
     answer.backend === entry.backend &&
     answer.createdAt === entry.at &&
-    answer.name === name
+    answer.name === name &&
+    answer.owner === entry.owner &&
+    (owner === undefined) === (entry.owner === undefined)
   )
+}
+
+/** Of wallets from before they had networks, the algorithm says it. */
+function isOfFamily(
+  { type, chains, form }: Fields,
+  { algorithm, chain, form: recordedForm }: Fields,
+): boolean {
+  if (form !== recordedForm) return false
+  if (chain === undefined) return type === (algorithm === 'secp256k1' ? 'EVM' : 'SOLANA')
+  const family = String(chain).startsWith('bip122:') ? 'BITCOIN' : 'SOLANA'
+  return type === family && canonicalJson(chains) === canonicalJson([chain])
 }
 
 function isAssignment(answer: Fields, entry: Fields): boolean {

@@ -1,4 +1,4 @@
-import { decodeHex, type Hex } from '@countersign/bytes'
+import { decodeHex, type Hex, isCountersignError } from '@countersign/bytes'
 import { audienceOf, ordinaryLifetimeS, quorumLifetimeS, type SignedRequest } from '@countersign/wire'
 import type {
   CheckpointAnswer,
@@ -16,13 +16,18 @@ import type {
   Wallet,
 } from './answers.ts'
 import { bearerRequest, checkApiKey } from './api-key.ts'
+import { approvalsOf, checkFactTaken } from './approvals.ts'
 import { type Call, calls, type ForWallet, type PageQuery, type WalletQuery } from './calls.ts'
 import { sdkError } from './catalogue.ts'
 import type { BookSummary, ChangeState, ChangeSummary } from './change-answers.ts'
 import type { WalletGroupSummary } from './change-calls.ts'
 import { checkAnswer } from './check-answer.ts'
 import type { CredentialSigner } from './credential-key.ts'
+import type { GrantSummary } from './grant-answers.ts'
+import type { GrantQuery } from './grant-calls.ts'
+import type { JournalSearch } from './journal-answers.ts'
 import { newRequestId, signRequest } from './sign-request.ts'
+import { type FactInput, signFact } from './signed-fact.ts'
 import {
   answerTimeoutMs,
   type Fetch,
@@ -32,6 +37,7 @@ import {
   sendSigned,
   type Transport,
 } from './transport.ts'
+import { CountersignWaits, pendingApprovalOf } from './waits.ts'
 
 export interface ClientOptions {
   /** The engine, for example `http://127.0.0.1:8720`. */
@@ -65,6 +71,11 @@ export interface CallOptions {
    */
   readonly requestId?: string
   readonly signal?: AbortSignal
+  /**
+   * Of calls that sign: where the policy asks for approvals, wait for them instead of failing with `CountersignWaits`,
+   * for as long as the signer does where no timeout is given.
+   */
+  readonly waitForApproval?: true | WaitOptions
 }
 
 export interface WaitOptions {
@@ -75,6 +86,8 @@ export interface WaitOptions {
 
 export const waitTimeoutMs = 120_000
 export const waitPollMs = 250
+/** People take their time. */
+export const approvalPollMs = 1_000
 /** A list that never ends is an engine that is broken. */
 const pagesMax = 1_000_000
 
@@ -137,7 +150,35 @@ export function createCountersignClient(options: ClientOptions) {
     const requestId = callOptions.requestId ?? newRequestId()
     const { signal, signers } = callOptions
     const signed = () => sign(call, signers === undefined ? { requestId } : { requestId, signers })
-    return (await proven(transport, signed, { signal })) as Answer
+    const ask = async () => (await proven(transport, signed, { signal })) as Answer
+    return settled(ask, requestId, callOptions)
+  }
+
+  /** An answer that is one: not that the request waits. */
+  const settled = async <Answer>(
+    ask: () => Promise<Answer>,
+    requestId: string,
+    { waitForApproval, signal }: CallOptions,
+  ): Promise<Answer> => {
+    const wait = waitForApproval === true ? {} : waitForApproval
+    const endMs = Date.now() + (wait?.timeoutMs ?? Number.POSITIVE_INFINITY)
+    for (;;) {
+      const answer = await ask().catch((error: unknown) => {
+        // It has its last approval, and is being signed at this moment.
+        if (wait === undefined || Date.now() >= endMs || !isInFlight(error)) throw error
+        return undefined
+      })
+      if (answer !== undefined) {
+        const pending = pendingApprovalOf(answer)
+        if (pending === undefined) return answer
+        if (wait === undefined || Date.now() >= endMs) {
+          throw new CountersignWaits(pending, requestId, (answer as { id?: string }).id)
+        }
+      }
+      wait?.signal?.throwIfAborted()
+      signal?.throwIfAborted()
+      await new Promise((resolve) => setTimeout(resolve, wait?.pollMs ?? approvalPollMs))
+    }
   }
 
   const proven = async (
@@ -191,6 +232,18 @@ export function createCountersignClient(options: ClientOptions) {
         pages<Wallet>((page) => calls.listWallets({ ...query, ...page }), execute),
       setPolicy: (input: Parameters<typeof calls.setWalletPolicy>[0], o?: CallOptions) =>
         execute(calls.setWalletPolicy(input), o),
+      setOwner: (input: Parameters<typeof calls.setWalletOwner>[0], o?: CallOptions) =>
+        execute(calls.setWalletOwner(input), o),
+    },
+    grants: {
+      create: (input: Parameters<typeof calls.createGrant>[0], o?: CallOptions) =>
+        execute(calls.createGrant(input), o),
+      list: (query: GrantQuery = {}) =>
+        pages<GrantSummary>((page) => calls.listGrants({ ...query, ...page }), execute),
+      get: (id: string) => execute(calls.getGrant(id)),
+      revoke: (id: string, { reason, ...o }: CallOptions & { readonly reason?: string } = {}) =>
+        execute(calls.revokeGrant(reason === undefined ? { id } : { id, reason }), o),
+      keepAlive: (id: string, o?: CallOptions) => execute(calls.keepGrantAlive(id), o),
     },
 
     signMessage: (input: Parameters<typeof calls.signMessage>[0], o?: CallOptions) =>
@@ -201,6 +254,15 @@ export function createCountersignClient(options: ClientOptions) {
       execute(calls.signTransaction(input), o),
     signAuthorization: (input: Parameters<typeof calls.signAuthorization>[0], o?: CallOptions) =>
       execute(calls.signAuthorization(input), o),
+    /** Unchecked but for its receipt: see `createCountersignSolanaSigner`. */
+    signSolanaTransaction: (input: Parameters<typeof calls.signSolanaTransaction>[0], o?: CallOptions) =>
+      execute(calls.signSolanaTransaction(input), o),
+    /** Unchecked but for its receipt: see the function `signPsbt`. */
+    signPsbt: (input: Parameters<typeof calls.signPsbt>[0], o?: CallOptions) =>
+      execute(calls.signPsbt(input), o),
+    /** Unchecked but for its receipt: see the function `signUserOperation`. */
+    signUserOperation: (input: Parameters<typeof calls.signUserOperation>[0], o?: CallOptions) =>
+      execute(calls.signUserOperation(input), o),
     signRaw: (input: Parameters<typeof calls.signRaw>[0], o?: CallOptions) =>
       execute(calls.signRaw(input), o),
 
@@ -222,6 +284,10 @@ export function createCountersignClient(options: ClientOptions) {
     journal: {
       checkpoint: () => execute<CheckpointAnswer>(calls.getCheckpoint()),
       entries: (query: { start: number; limit: number }) => execute(calls.listEntries(query)),
+      /** By what entries say; from the engine's checked copy. Prove an index that matters. */
+      search: (query: JournalSearch) => execute(calls.searchEntries(query)),
+      /** What stands beside an entry because it is too long. */
+      document: (sha256: string) => execute(calls.getDocument(sha256)),
       proof: (query: { index: number; size: number }) => execute(calls.getInclusionProof(query)),
       consistency: (query: { from: number; to: number }) => execute(calls.getConsistencyProof(query)),
     },
@@ -263,6 +329,17 @@ export function createCountersignClient(options: ClientOptions) {
       veto: (id: string, { reason, ...o }: CallOptions & { readonly reason?: string } = {}) =>
         execute(calls.vetoChange(reason === undefined ? { id } : { id, reason }), o),
     },
+    /** Requests that wait for approval: see what they do, approve, reject. */
+    approvals: approvalsOf(execute),
+    facts: {
+      /** Says a price, or what a simulation found; counts where a policy names this credential. */
+      add: async (input: FactInput, o?: CallOptions) => {
+        const { digest, ...signed } = await signFact(signing(), input)
+        const { statement } = await execute(calls.addFact(signed), o)
+        checkFactTaken(statement.fact, digest)
+        return statement
+      },
+    },
     books: {
       list: () => pages<BookSummary>((page) => calls.listBooks(page), execute),
       get: (id: string) => execute(calls.getBook(id)),
@@ -278,7 +355,13 @@ export function createCountersignClient(options: ClientOptions) {
     freeze: (input: Parameters<typeof calls.freeze>[0], o?: CallOptions) => execute(calls.freeze(input), o),
     thaw: (input: Parameters<typeof calls.thaw>[0], o?: CallOptions) => execute(calls.thaw(input), o),
     custody: { get: (walletId: string) => execute(calls.getCustody(walletId)) },
+    /** What an attacker with these processes and credentials could move: one page of wallets. */
+    blastRadius: (query: Parameters<typeof calls.getBlastRadius>[0]) => execute(calls.getBlastRadius(query)),
   }
+}
+
+function isInFlight(error: unknown): boolean {
+  return isCountersignError(error) && error.code === 'WIRE_REQUEST_IN_FLIGHT'
 }
 
 function transportOf(options: ClientOptions): Transport {

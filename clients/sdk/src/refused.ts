@@ -1,12 +1,17 @@
 import { CountersignError, type ErrorBody } from '@countersign/bytes'
+import type { ApprovalNeed } from '@countersign/wire'
 
 /** The signer's decision as it travels: amounts are decimal strings of smallest units. */
 export interface RefusedDecision {
   readonly permitted: false
+  /** `needs-approval`: everything but the approvals in `approvals` was there when it was decided. */
+  readonly outcome: 'refused' | 'needs-approval'
   /** About the request as a whole. */
   readonly reasons?: readonly RefusedReason[]
   readonly effects: readonly RefusedEffect[]
   readonly reservations: readonly unknown[]
+  /** What the rules that would permit it ask for; empty where no approval could help. */
+  readonly approvals: readonly ApprovalNeed[]
 }
 
 export interface RefusedEffect {
@@ -56,7 +61,7 @@ export class CountersignRefused extends CountersignError {
 export function errorFromAnswer(status: number, answer: unknown): CountersignError | undefined {
   const { error, decision, journal } = (answer ?? {}) as {
     error?: Partial<ErrorBody>
-    decision?: RefusedDecision
+    decision?: unknown
     journal?: { index?: number }
   }
   if (typeof error?.code !== 'string' || typeof error.message !== 'string') return undefined
@@ -67,8 +72,8 @@ export function errorFromAnswer(status: number, answer: unknown): CountersignErr
     retry: error.retry ?? 'never',
     ...(error.details === undefined ? {} : { details: error.details }),
   }
-  const found = decision ?? (error.details?.decision as RefusedDecision | undefined)
-  if (found !== undefined && Array.isArray(found.effects)) {
+  const found = refusalOf(decision ?? error.details?.decision)
+  if (found !== undefined) {
     return new CountersignRefused(body, { status, decision: found, journalIndex: journal?.index })
   }
   const definition = { status, retry: body.retry, fix: body.fix, summary: body.message }
@@ -78,4 +83,19 @@ export function errorFromAnswer(status: number, answer: unknown): CountersignErr
     body.message,
     body.details === undefined ? {} : { details: body.details },
   )
+}
+
+/** What a program may rely on is there, also in an answer that was stored before decisions had an outcome. */
+function refusalOf(decision: unknown): RefusedDecision | undefined {
+  if (typeof decision !== 'object' || decision === null) return undefined
+  const found = decision as Partial<RefusedDecision>
+  if (!Array.isArray(found.effects)) return undefined
+  return {
+    ...found,
+    permitted: false,
+    outcome: found.outcome === 'needs-approval' ? 'needs-approval' : 'refused',
+    effects: found.effects,
+    reservations: Array.isArray(found.reservations) ? found.reservations : [],
+    approvals: Array.isArray(found.approvals) ? found.approvals : [],
+  }
 }

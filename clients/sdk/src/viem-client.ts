@@ -1,6 +1,5 @@
 import { type Account, type Chain, createWalletClient, type Transport, type WalletClient } from 'viem'
-import { type CountersignAccount, createCountersignAccount } from './account.ts'
-import type { Countersign } from './countersign.ts'
+import { type CountersignAccount, createCountersignAccount, type SigningFor } from './account.ts'
 
 export interface ViemClientOptions<
   transport extends Transport,
@@ -18,7 +17,7 @@ export function createCountersignViemClient<
   chain extends Chain | undefined = undefined,
   account extends Account = CountersignAccount,
 >(
-  countersign: Countersign,
+  countersign: SigningFor,
   options: ViemClientOptions<transport, chain, account>,
 ): WalletClient<transport, chain, account> {
   const account = options.account ?? createCountersignAccount(countersign)

@@ -85,6 +85,83 @@ const migrations: readonly Migration[] = [
       CREATE INDEX transactions_of_credential ON transactions (credential_id, seq);
     `,
   },
+  {
+    version: 2,
+    sql: `
+      -- A copy of the signer's journal, every part of which was checked against a signed checkpoint.
+      CREATE TABLE journal_entries (
+        i bigint PRIMARY KEY,
+        at timestamptz NOT NULL,
+        type text NOT NULL,
+        wallet text,
+        credentials text[] NOT NULL,
+        agent text,
+        workflow text,
+        operator text,
+        transaction_hash text,
+        -- Of a signed user operation: the smart account.
+        operation_sender text,
+        entry text NOT NULL
+      );
+      CREATE INDEX journal_entries_at ON journal_entries (at, i);
+      CREATE INDEX journal_entries_type ON journal_entries (type, i);
+      CREATE INDEX journal_entries_wallet ON journal_entries (wallet, i) WHERE wallet IS NOT NULL;
+      CREATE INDEX journal_entries_credentials ON journal_entries USING gin (credentials);
+      CREATE INDEX journal_entries_agent ON journal_entries (agent, i) WHERE agent IS NOT NULL;
+      CREATE INDEX journal_entries_workflow ON journal_entries (workflow, i) WHERE workflow IS NOT NULL;
+      CREATE INDEX journal_entries_operator ON journal_entries (operator, i) WHERE operator IS NOT NULL;
+      CREATE INDEX journal_entries_transaction ON journal_entries (transaction_hash)
+        WHERE transaction_hash IS NOT NULL;
+      CREATE INDEX journal_entries_sender ON journal_entries (operation_sender, i)
+        WHERE operation_sender IS NOT NULL;
+
+      -- One row: how far the copy goes, and the right edge of its tree.
+      CREATE TABLE journal_copy (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one),
+        audience text NOT NULL,
+        size bigint NOT NULL,
+        roots text[] NOT NULL
+      );
+
+      -- What a chain shows and the journal does not know. Nothing takes a row out again.
+      CREATE TABLE unmatched_transactions (
+        seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+        chain text NOT NULL,
+        wallet text NOT NULL,
+        address text NOT NULL,
+        -- The hash, or the nonce where no transaction of the account used it.
+        what text NOT NULL,
+        block_number bigint NOT NULL,
+        why text NOT NULL,
+        found_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (chain, address, what)
+      );
+      CREATE TABLE reconciled_accounts (
+        chain text NOT NULL,
+        address text NOT NULL,
+        next_block bigint NOT NULL,
+        PRIMARY KEY (chain, address)
+      );
+    `,
+  },
+  {
+    version: 3,
+    sql: `
+      ALTER TABLE transactions ADD COLUMN approval text;
+      ALTER TABLE transactions DROP CONSTRAINT transactions_state_check;
+      ALTER TABLE transactions ADD CONSTRAINT transactions_state_check CHECK (state IN
+        ('preparing', 'waiting-approval', 'signed', 'broadcast', 'mined', 'confirmed', 'reverted', 'refused', 'failed'));
+      ALTER TABLE transactions DROP CONSTRAINT transactions_check;
+      ALTER TABLE transactions ADD CONSTRAINT transactions_check CHECK
+        (state IN ('preparing', 'waiting-approval', 'refused', 'failed') OR (raw IS NOT NULL AND hash IS NOT NULL));
+      -- What waits for people holds no nonce.
+      DROP INDEX transactions_nonce;
+      CREATE UNIQUE INDEX transactions_nonce ON transactions (wallet_id, chain, nonce)
+        WHERE state NOT IN ('waiting-approval', 'refused', 'failed');
+      CREATE INDEX transactions_waiting ON transactions (seq) WHERE state = 'waiting-approval';
+      CREATE INDEX transactions_of_approval ON transactions (approval) WHERE approval IS NOT NULL;
+    `,
+  },
 ]
 
 /** Any number that no other program takes for its advisory lock: "csmigrat" in ASCII. */

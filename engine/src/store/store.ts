@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { isCountersignError } from '@countersign/bytes'
 import pg from 'pg'
 import { engineError } from '../catalogue.ts'
+import { type JournalStore, openJournalStore } from './journal.ts'
 import { migrate } from './migrations.ts'
 import { openTransactionStore, type TransactionStore } from './transactions.ts'
 import { openWalletStore, type WalletStore } from './wallets.ts'
@@ -10,6 +11,7 @@ import { openWalletStore, type WalletStore } from './wallets.ts'
 export interface Store {
   readonly wallets: WalletStore
   readonly transactions: TransactionStore
+  readonly journal: JournalStore
   /** Runs `work` while no other engine and no other caller of this one works in the same lane. */
   withLane<T>(lane: Lane, work: () => Promise<T>): Promise<T>
   ping(): Promise<void>
@@ -77,6 +79,7 @@ export async function openStore(address: StoreAddress): Promise<Store> {
   return {
     wallets: openWalletStore(database),
     transactions: openTransactionStore(database),
+    journal: openJournalStore(database),
     withLane: (lane, work) => withLane(lanePool, lane, work),
     async ping() {
       await database.query('SELECT 1')

@@ -1,12 +1,13 @@
 import { type Database, isUniqueViolation, type Lane } from './store.ts'
 
 /**
- * `preparing`: the nonce is held while the signer decides. `signed`: the signed bytes are kept, and from here
- * on the nonce is spent. `broadcast`, `mined` (not deep enough yet), then `confirmed` or `reverted`.
- * `refused` by policy and `failed` hold no nonce.
+ * `preparing`: the nonce is held while the signer decides. `waiting-approval`: people decide, which takes hours, so
+ * the nonce is not held. `signed`: the signed bytes are kept, and from here on the nonce is spent. `broadcast`, `mined`
+ * (not deep enough yet), then `confirmed` or `reverted`. `refused` by policy and `failed` hold no nonce.
  */
 export const transactionStates = [
   'preparing',
+  'waiting-approval',
   'signed',
   'broadcast',
   'mined',
@@ -32,6 +33,8 @@ export interface TransactionRow extends Lane {
   readonly receipt: string | null
   /** The signer's own answer where it refused. */
   readonly answer: { readonly status: number; readonly body: string } | null
+  /** Of the approval that it waits for, or has waited for. */
+  readonly approval: string | null
   /** An ErrorBody, as JSON. */
   readonly error: string | null
   readonly block: { readonly number: bigint; readonly hash: string } | null
@@ -75,13 +78,22 @@ export interface TransactionStore {
    * Durable before the signer is asked. A request that was interrupted before gets its row again.
    * @returns the row's id, or undefined where the request or the nonce has a row already. */
   prepare(transaction: NewTransaction): Promise<string | undefined>
-  /** Durable before the bytes leave; takes the nonce for good. */
-  sign(id: string, signed: SignedParts): Promise<void>
+  /**
+   * Durable before the bytes leave; takes the nonce for good.
+   * @returns false, and nothing is changed, where another transaction has the nonce: one that waited does not hold it. */
+  sign(id: string, signed: SignedParts): Promise<boolean>
+  /** Gives the nonce back until the approvals are there. */
+  wait(id: string, approval: string): Promise<void>
   /** Forgets a request that the signer did not take. */
   drop(id: string): Promise<void>
   refuse(id: string, answer: { readonly status: number; readonly body: string }): Promise<void>
   /** @param from The states in which this still makes sense; a row in another stays as it is. */
-  fail(id: string, from: readonly TransactionState[], error: string): Promise<void>
+  fail(
+    id: string,
+    from: readonly TransactionState[],
+    error: string,
+    answer?: { readonly status: number; readonly body: string },
+  ): Promise<void>
   markBroadcast(id: string): Promise<void>
   noteBroadcastError(id: string, error: string): Promise<void>
   markMined(
@@ -93,6 +105,9 @@ export interface TransactionStore {
   /** From `mined`, to what its receipt said. */
   settle(id: string): Promise<void>
   listPreparing(lane?: Lane): Promise<readonly TransactionRow[]>
+  findByApproval(approval: string): Promise<TransactionRow | undefined>
+  /** Oldest first. */
+  listWaiting(limit: number, after?: number): Promise<readonly TransactionRow[]>
   /** Signed and not settled, oldest first. */
   listOpen(chain: string, limit: number, after?: number): Promise<readonly TransactionRow[]>
   /** The lowest nonce that this engine has not had signed; 0 for a new lane. */
@@ -116,6 +131,7 @@ interface Columns {
   receipt: string | null
   answer_status: number | null
   answer: string | null
+  approval: string | null
   error: string | null
   block_number: string | null
   block_hash: string | null
@@ -177,11 +193,11 @@ export function openTransactionStore({ query, commit }: Database): TransactionSt
       }
     },
     async sign(id, { raw, hash, receipt, nonce, unsigned }) {
-      await commit(async (run) => {
+      const signing = commit(async (run) => {
         const { rows } = await run<{ wallet_id: string; chain: string; nonce: string }>(
           `UPDATE transactions SET state = 'signed', raw = $2, hash = $3, receipt = $4, nonce = $5, unsigned = $6,
              updated_at = now()
-           WHERE id = $1 AND state = 'preparing' RETURNING wallet_id, chain, nonce`,
+           WHERE id = $1 AND state IN ('preparing', 'waiting-approval') RETURNING wallet_id, chain, nonce`,
           [id, raw, hash, receipt, nonce, unsigned],
         )
         const [row] = rows
@@ -192,13 +208,30 @@ export function openTransactionStore({ query, commit }: Database): TransactionSt
           [row.wallet_id, row.chain, Number(row.nonce) + 1],
         )
       })
+      try {
+        await signing
+        return true
+      } catch (error) {
+        if (isUniqueViolation(error, 'transactions_nonce')) return false
+        throw error
+      }
     },
+    wait: (id, approval) =>
+      update(id, ['preparing'], `state = 'waiting-approval', approval = $3`, [approval]),
     async drop(id) {
       await query(`DELETE FROM transactions WHERE id = $1 AND state = 'preparing'`, [id])
     },
     refuse: (id, { status, body }) =>
-      update(id, ['preparing'], `state = 'refused', answer_status = $3, answer = $4`, [status, body]),
-    fail: (id, from, error) => update(id, from, `state = 'failed', error = $3`, [error]),
+      update(id, ['preparing', 'waiting-approval'], `state = 'refused', answer_status = $3, answer = $4`, [
+        status,
+        body,
+      ]),
+    fail: (id, from, error, answer) =>
+      update(id, from, `state = 'failed', error = $3, answer_status = $4, answer = $5`, [
+        error,
+        answer?.status ?? null,
+        answer?.body ?? null,
+      ]),
     markBroadcast: (id) =>
       update(id, ['signed', 'broadcast'], `state = 'broadcast', broadcast_at = now(), error = NULL`),
     noteBroadcastError: (id, error) =>
@@ -220,6 +253,9 @@ export function openTransactionStore({ query, commit }: Database): TransactionSt
             lane.walletId,
             lane.chain,
           ]),
+    findByApproval: async (approval) => (await select('WHERE approval = $1', [approval]))[0],
+    listWaiting: (limit, after = -1) =>
+      select(`WHERE state = 'waiting-approval' AND seq > $1 ORDER BY seq LIMIT $2`, [after, limit]),
     listOpen: (chain, limit, after = -1) =>
       select(
         `WHERE state IN ('signed', 'broadcast', 'mined') AND chain = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
@@ -260,6 +296,7 @@ function toTransaction(row: Columns): TransactionRow {
       row.answer === null || row.answer_status === null
         ? null
         : { status: row.answer_status, body: row.answer },
+    approval: row.approval,
     error: row.error,
     block:
       row.block_number === null || row.block_hash === null

@@ -12,7 +12,7 @@ export interface Follower {
 
 const pollMsDefault = 1_000
 const rebroadcastMsDefault = 15_000
-const openStates = ['preparing', 'signed', 'broadcast', 'mined'] as const
+const openStates = ['preparing', 'waiting-approval', 'signed', 'broadcast', 'mined'] as const
 const rowsPerPage = 200
 const rowsAtOnce = 8
 /** Blocks after a transaction's nonce was used by another before it is given up: a reorganisation may bring it back. */
@@ -167,7 +167,12 @@ async function resolvePreparing(engine: Transactions): Promise<void> {
   }
 }
 
-function repeat(pauseMs: number, work: () => Promise<void>, onError: (error: unknown) => void): Follower {
+/** Does the work again and again, with a pause between. */
+export function repeat(
+  pauseMs: number,
+  work: () => Promise<void>,
+  onError: (error: unknown) => void,
+): Follower {
   let isClosed = false
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()

@@ -17,10 +17,11 @@ import type { Lanes } from './lanes.ts'
 import { type Draft, draftTransaction, finishDraft } from './prepare.ts'
 import { parseSignedAnswer } from './signed-answer.ts'
 import { transactionJson } from './transaction-json.ts'
+import { approvalIn, askAgain, waitingAnswer } from './waiting.ts'
 
-/** Names of the places at which a test kills the process. */
+/** Names of the places at which a test kills the process; `waiting` only where people are to decide. */
 export const crashPoints = ['lane-taken', 'prepared', 'answered', 'signed', 'sent', 'broadcast'] as const
-export type CrashPoint = (typeof crashPoints)[number]
+export type CrashPoint = (typeof crashPoints)[number] | 'waiting'
 
 export interface Transactions {
   readonly store: Store
@@ -40,10 +41,10 @@ export interface SendOrder {
   readonly wallet: { readonly id: string; readonly address: Hex }
 }
 
-/** @throws {CountersignError} for everything but a transaction that is signed or was refused by the signer. */
+/** @throws {CountersignError} for everything but a transaction that is signed, waits, or was refused by the signer. */
 export async function sendTransaction(engine: Transactions, order: SendOrder): Promise<SignerAnswer> {
   const { caller, body, wallet, request } = order
-  const known = await earlierAnswer(engine, caller)
+  const known = await earlierAnswer(engine, order, (lane, work) => engine.lanes.run(lane, work))
   if (known !== undefined) return known
 
   // Everything that can go wrong without the signer goes wrong here, before a nonce is held.
@@ -58,7 +59,7 @@ export async function sendTransaction(engine: Transactions, order: SendOrder): P
   return engine.lanes.run(lane, async () => {
     await engine.at('lane-taken')
     // A request that came twice at once: the first has been answered while this one waited.
-    const meanwhile = await earlierAnswer(engine, caller)
+    const meanwhile = await earlierAnswer(engine, order, (_lane, work) => work())
     if (meanwhile !== undefined) return meanwhile
     for (const row of await engine.store.transactions.listPreparing(lane)) await resolveOrThrow(engine, row)
 
@@ -81,6 +82,7 @@ export async function sendTransaction(engine: Transactions, order: SendOrder): P
     const answer = await askSigner(engine, { id, request, unsigned })
     const row = await engine.store.transactions.get(id)
     if (row === undefined || row.state === 'preparing') return answer
+    if (row.state === 'waiting-approval') return waitingAnswer(row, answer)
     if (row.state !== 'signed') return answerFrom(row)
     await engine.at('signed')
 
@@ -103,7 +105,8 @@ async function askSigner(
     // It may have been signed all the same: the nonce stays held until the signer's books tell.
     await resolveOrThrow(engine, await rowOf(engine, id))
     const row = await rowOf(engine, id)
-    if (row.state === 'failed') throw error
+    // That it waits, only the signer itself can prove: it is asked when the caller asks again.
+    if (row.state === 'failed' || row.state === 'waiting-approval') throw error
     return answerFrom(row)
   }
   await engine.at('answered')
@@ -111,28 +114,20 @@ async function askSigner(
   return answer
 }
 
-/** Puts the signer's answer into the books: signed, refused, or (where it did not take the request) nothing at all. */
+/**
+ * Puts the signer's answer into the books: signed, waiting, refused, or (where it did not take the request) nothing at
+ * all. */
 export async function recordAnswer(
   engine: Transactions,
   row: TransactionRow,
   answer: SignerAnswer,
 ): Promise<void> {
-  const { store, metrics } = engine
-  if (answer.status === 200) {
-    const signed = parseSignedAnswer(row, answer.text)
-    if (signed === undefined) {
-      const error = engineError(
-        'ENGINE_ANSWER_MISMATCH',
-        'The signer answered with another transaction than the one that was prepared.',
-      )
-      await store.transactions.fail(row.id, ['preparing'], JSON.stringify(error))
-    } else {
-      await store.transactions.sign(row.id, signed)
-      metrics.transactions.inc({ state: 'signed' })
-    }
-  } else if (isPolicyRefusal(answer)) {
-    await store.transactions.refuse(row.id, { status: answer.status, body: answer.text })
-    metrics.transactions.inc({ state: 'refused' })
+  const { store } = engine
+  const approval = approvalIn(answer)
+  if (approval !== undefined) {
+    await recordWaiting(engine, row, approval)
+  } else if (answer.status === 200 || isPolicyRefusal(answer)) {
+    await recordOutcome(engine, row, answer)
   } else if (answer.status < 500 && answer.status !== 409) {
     // Not taken by the signer, so not in its books either: the same request may be signed anew and sent again.
     await store.transactions.drop(row.id)
@@ -140,6 +135,49 @@ export async function recordAnswer(
     // 409: an earlier try of the same request may be signed. 5xx: the signer may have failed after signing.
     await resolve(engine, row)
   }
+}
+
+async function recordWaiting(engine: Transactions, row: TransactionRow, approval: string): Promise<void> {
+  await engine.store.transactions.wait(row.id, approval)
+  engine.metrics.transactions.inc({ state: 'waiting-approval' })
+  await engine.at('waiting')
+}
+
+/** The answer that stands in the signer's books for good. Only inside the lane. */
+export async function recordOutcome(
+  { store, metrics }: Pick<Transactions, 'store' | 'metrics'>,
+  row: TransactionRow,
+  answer: SignerAnswer,
+): Promise<void> {
+  const undecided = ['preparing', 'waiting-approval'] as const
+  const kept = { status: answer.status, body: answer.text }
+  if (isPolicyRefusal(answer)) {
+    await store.transactions.refuse(row.id, kept)
+    metrics.transactions.inc({ state: 'refused' })
+    return
+  }
+  if (answer.status !== 200) {
+    // Rejected, expired, or its asker may ask no longer: the signer's own reason stands in the row.
+    const { error } = JSON.parse(answer.text) as { error?: unknown }
+    await store.transactions.fail(row.id, undecided, JSON.stringify(error ?? {}), kept)
+    metrics.transactions.inc({ state: 'failed' })
+    return
+  }
+  const signed = parseSignedAnswer(row, answer.text)
+  const isKept = signed !== undefined && (await store.transactions.sign(row.id, signed))
+  metrics.transactions.inc({ state: isKept ? 'signed' : 'failed' })
+  if (isKept) return
+  const error =
+    signed === undefined
+      ? engineError(
+          'ENGINE_ANSWER_MISMATCH',
+          'The signer answered with another transaction than the one that was prepared.',
+        )
+      : engineError(
+          'ENGINE_NONCE_TAKEN',
+          `Another transaction of this wallet has taken the nonce ${signed.nonce} meanwhile.`,
+        )
+  await store.transactions.fail(row.id, undecided, JSON.stringify(error))
 }
 
 export async function broadcastRow(engine: Transactions, chain: Chain, row: TransactionRow): Promise<void> {
@@ -167,7 +205,11 @@ export async function broadcastRow(engine: Transactions, chain: Chain, row: Tran
 export async function resolve(engine: Transactions, row: TransactionRow): Promise<boolean> {
   const outcome = await engine.signer.outcome(row.credentialId, row.requestId)
   if (outcome.state === 'done') {
-    await recordAnswer(engine, row, { status: outcome.status, text: JSON.stringify(outcome.answer) })
+    await recordOutcome(engine, row, { status: outcome.status, text: JSON.stringify(outcome.answer) })
+    return true
+  }
+  if (outcome.state === 'waiting') {
+    await recordWaiting(engine, row, outcome.approval)
     return true
   }
   if (outcome.state === 'pending') return false
@@ -216,8 +258,14 @@ async function nextNonce(
   return next
 }
 
-/** Same id and body: the same answer. An interrupted request is as if it had never come. */
-async function earlierAnswer(engine: Transactions, caller: Caller): Promise<SignerAnswer | undefined> {
+/**
+ * Same id and body: the same answer, or how far it has come. An interrupted request is as if it had never come.
+ * @param inLane Runs what must not meet another transaction of the lane. */
+async function earlierAnswer(
+  engine: Transactions,
+  { caller, request }: Pick<SendOrder, 'caller' | 'request'>,
+  inLane: Lanes['run'],
+): Promise<SignerAnswer | undefined> {
   const row = await engine.store.transactions.findByRequest(caller.subject, caller.requestId)
   if (row === undefined) return undefined
   if (row.requestDigest !== caller.digest) {
@@ -231,11 +279,11 @@ async function earlierAnswer(engine: Transactions, caller: Caller): Promise<Sign
   }
   if (row.state === 'failed' && row.error?.includes(interruptedMarker)) return undefined
   engine.nonces.take(caller.nonces)
-  return answerFrom(row)
+  return row.state === 'waiting-approval' ? askAgain(engine, row, { request, inLane }) : answerFrom(row)
 }
 
 /** @throws {CountersignError} for a row that failed */
-function answerFrom(row: TransactionRow): SignerAnswer {
+export function answerFrom(row: TransactionRow): SignerAnswer {
   if (row.answer !== null) return { status: row.answer.status, text: row.answer.body }
   if (row.state !== 'failed') return { status: 202, text: transactionJson(row) }
   const { code, message } = JSON.parse(row.error ?? '{}') as { code?: string; message?: string }
@@ -244,7 +292,7 @@ function answerFrom(row: TransactionRow): SignerAnswer {
   throw engineError(code as EngineErrorCode, message ?? 'The transaction failed.')
 }
 
-async function rowOf({ store }: Transactions, id: string): Promise<TransactionRow> {
+export async function rowOf({ store }: Transactions, id: string): Promise<TransactionRow> {
   const row = await store.transactions.get(id)
   if (row === undefined) throw new Error(`bug: the transaction ${id} is gone`)
   return row

@@ -14,6 +14,7 @@ export function transactionJson(row: TransactionRow): string {
     requestId: row.requestId,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
+    ...(row.approval === null ? {} : { approval: { id: row.approval } }),
   })
   // Both are JSON already, as the signer and this engine wrote them.
   const more = [

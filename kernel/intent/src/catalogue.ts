@@ -7,6 +7,12 @@ export const intentErrors = {
     summary: 'A payload, or a list or nesting inside it, is over the limit of its kind.',
     fix: 'Send a smaller payload; the message names the limit.',
   },
+  INTENT_CHAIN_UNREADABLE: {
+    status: 502,
+    retry: 'later',
+    summary: 'A chain’s endpoint answers with what a chain cannot hold.',
+    fix: 'Use another JSON-RPC endpoint; it must give whole blocks, and for exactness the history of accounts.',
+  },
   INTENT_RLP_INVALID: {
     status: 400,
     retry: 'after-fix',

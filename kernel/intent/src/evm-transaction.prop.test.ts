@@ -11,6 +11,9 @@ import {
 } from './evm-transaction.ts'
 import { evmTransactionIntent } from './evm-transaction-intent.ts'
 
+/** COUNTERSIGN_FUZZ_RUNS=100000 for the long run. */
+const fuzzRuns = Number(process.env.COUNTERSIGN_FUZZ_RUNS ?? 5_000)
+
 const hexOf = (bytes: number) => fc.uint8Array({ minLength: bytes, maxLength: bytes }).map(encodeHex)
 const addresses = hexOf(20)
 const uint = (bits: number) =>
@@ -186,7 +189,7 @@ describe('EVM transactions against viem', () => {
         expect(intent.effects.length).toBeGreaterThan(1)
         expect(intent.effects.filter((effect) => effect.kind === 'fee')).toHaveLength(1)
       }),
-      { numRuns: 5_000 },
+      { numRuns: fuzzRuns },
     )
   })
 
@@ -199,7 +202,7 @@ describe('EVM transactions against viem', () => {
       fc.property(noise, ([first, rest]) => {
         unlessRefused(() => evmTransactionIntent(Uint8Array.of(first, ...rest)))
       }),
-      { numRuns: 2_000 },
+      { numRuns: fuzzRuns },
     )
   })
 })

@@ -21,8 +21,10 @@ export {
   effectsMax,
   type InnerCall,
 } from './evm/call.ts'
+export { evmChainReader } from './evm/chain-reader.ts'
 export { multicall3Contract } from './evm/multicall3.ts'
 export { permit2Contract } from './evm/permit-calls.ts'
+export * from './evm/reconcile.ts'
 export { effectsOfCall, isDecodedEverywhere, selectorOf } from './evm/unroll.ts'
 export { type EntryPointVersion, entryPoints } from './evm/user-operation.ts'
 export * from './evm-transaction.ts'

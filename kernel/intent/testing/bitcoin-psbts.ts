@@ -26,6 +26,8 @@ export interface Spend {
   readonly sighashType?: number
   /** What is stated, where it is not the truth. */
   readonly lie?: bigint
+  /** Of a Taproot script that is none of the two below. */
+  readonly internalKey?: Uint8Array
 }
 
 /** A PSBT that @scure/btc-signer makes, with a previous transaction for each input. */
@@ -35,7 +37,8 @@ export function psbtOf(
   { version = 0, lockTime = 0 }: { version?: 0 | 2; lockTime?: number } = {},
 ): { readonly psbt: Uint8Array; readonly transaction: Transaction } {
   const transaction = new Transaction({ version: 2, lockTime, allowUnknownOutputs: true })
-  for (const [i, { script, amount, proof, lie, sequence, sighashType }] of spends.entries()) {
+  for (const [i, spend] of spends.entries()) {
+    const { script, amount, proof, lie, sequence, sighashType, internalKey } = spend
     const previous = previousTransaction(i, script, amount)
     const witnessUtxo = { script, amount: lie ?? amount }
     transaction.addInput({
@@ -45,7 +48,7 @@ export function psbtOf(
       ...(proof === 'stated' ? {} : { nonWitnessUtxo: encodeTransaction(previous) }),
       ...(proof === 'previous' ? {} : { witnessUtxo }),
       ...(sighashType === undefined ? {} : { sighashType }),
-      ...(script[0] === 0x51 ? { tapInternalKey: internalKeyOf(script) } : {}),
+      ...(script[0] === 0x51 ? { tapInternalKey: internalKey ?? internalKeyOf(script) } : {}),
     } as never)
   }
   for (const output of outputs) transaction.addOutput(output)

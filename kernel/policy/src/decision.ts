@@ -13,7 +13,7 @@ export interface Facts {
   readonly walletId: string
   readonly operation: Operation
   readonly credentialId: string
-  readonly role: 'agent' | 'approver' | 'admin'
+  readonly role: 'agent' | 'approver' | 'admin' | 'grantee'
   /** The credential is a secret that whoever sees it has: only permit rules with `who.bearer` match it. */
   readonly bearer?: boolean | undefined
   /** Milliseconds since 1970, the signer's clock. */

@@ -1,19 +1,37 @@
 import { readFileSync } from 'node:fs'
-import { type Address, decodeHex, parseAddress, parseJson } from '@countersign/bytes'
-import { effectKinds, evmTransactionIntent, type Intent, typedDataIntent } from '@countersign/intent'
+import { type Address, type AssetId, decodeHex, parseAddress, parseJson } from '@countersign/bytes'
+import {
+  type Effect,
+  effectKinds,
+  evmTransactionIntent,
+  type Intent,
+  typedDataIntent,
+} from '@countersign/intent'
 import { encodeFunctionData, erc20Abi, parseAbi, serializeTransaction } from 'viem'
 import { describe, expect, it } from 'vitest'
+import { parseAddressBook } from './address-book.ts'
 import { type ConditionName, conditionKinds } from './condition.ts'
+import type { Facts } from './decision.ts'
 import { explainDecision } from './decision-json.ts'
+import { effectFields } from './effect-fields.ts'
 import { describeExposure, exposureOf } from './exposure.ts'
-import { codes, decide, layersOf, nowMs } from './fixtures.ts'
+import { parseFact } from './fact.ts'
+import { codes, decide, effect, layersOf, nowMs, wallet } from './fixtures.ts'
 import { lintPolicy } from './lint.ts'
 import { type Policy, parsePolicy } from './policy.ts'
+import { runPolicyTests } from './policy-test.ts'
 import { policyReasons } from './reasons.ts'
 import { policyJsonSchema } from './schema.ts'
 
 const docs = new URL('../../../docs/', import.meta.url)
 const markdown = readFileSync(new URL('policy.md', docs), 'utf8')
+
+/** The JSON examples that are marked so. */
+function fenced(mark: string): unknown[] {
+  return [...markdown.matchAll(new RegExp(`\`\`\`json ${mark}\\n([\\s\\S]*?)\`\`\``, 'g'))].map((match) =>
+    parseJson(match[1]!),
+  )
+}
 
 const examples = new Map(
   [...markdown.matchAll(/```json policy\n([\s\S]*?)```/g)].map((match): [string, Policy] => {
@@ -140,6 +158,80 @@ describe('docs/policy.md', () => {
     expect(codes(permit('1000000000', soonS))).toEqual(['POLICY_FORBIDDEN'])
   })
 
+  it('desk: small payments alone, large ones with approvals, swaps of the smart account at a rate', () => {
+    const suppliers = parseAddressBook(fenced('book')[0])
+    const fact = parseFact(fenced('fact')[0])
+    if (fact.type !== 'price') throw new Error('another fact')
+    const nowMs = fact.atMs
+    const coin = 10n ** 18n
+    // 2027-01-15 is a Friday; 08:00 UTC is 09:00 in Berlin.
+    const ask = (effects: readonly Effect[], more: Partial<Facts> = {}, used: Record<string, bigint> = {}) =>
+      decide(example('desk'), {
+        effects,
+        facts: { nowMs, prices: [fact], books: new Map([['suppliers', suppliers]]), ...more },
+        used,
+      })
+    const pay = (amountMinor: bigint, to: Address = alice) => effect.native({ recipient: to, amountMinor })
+    // 0.33 coins are worth 994.1085 USD; the greatest amount that is worth 1000 is one unit under this.
+    const thousand = (1000n * coin * 100n) / 301_245n + 1n
+    expect(codes(ask([pay(thousand - 1n)]))).toEqual([])
+    expect(ask([pay(thousand)]).outcome).toBe('needs-approval')
+    expect(ask([pay(coin / 4n)], {}, { 'monthly|month:1798758000000': 5_000_000_000n }).outcome).toBe(
+      'needs-approval',
+    )
+    expect(codes(ask([pay(1n, stranger as Address)]))).toContain('POLICY_RECIPIENT')
+    expect(codes(ask([pay(1n)], { prices: [] }))).toContain('POLICY_PRICE')
+    expect(codes(ask([pay(1n)], { books: new Map() }))).toContain('POLICY_BOOK')
+    expect(codes(ask([pay(40n * coin)]))).toContain('POLICY_VALUE')
+    const by = (...ids: string[]) => ({
+      approvals: ids.map((credentialId) => ({ credentialId, atMs: nowMs })),
+    })
+    expect(ask([pay(10n * coin)], by('cred_ann', 'cred_cat')).outcome).toBe('permitted')
+    expect(ask([pay(10n * coin)], by('cred_ann', 'cred_ben')).outcome).toBe('needs-approval')
+    expect(ask([pay(10n * coin)], { ...by('cred_ann', 'cred_cat'), credentialId: 'cred_ann' }).outcome).toBe(
+      'needs-approval',
+    )
+    const safe = parseAddress('0x4444444444444444444444444444444444444444')
+    const swap = (change: object) =>
+      effect.swap({
+        account: safe,
+        contract: parseAddress('0x2626664c2603336E57B271c5C0b26F421741e481'),
+        asset: 'eip155:8453/slip44:60' as AssetId,
+        amountMinor: coin,
+        receivedAsset: `eip155:8453/erc20:${usdc}` as AssetId,
+        receivedMinor: 2_900_000_000n,
+        recipient: safe,
+        deadlineS: BigInt(nowMs / 1000) + 1200n,
+        ...change,
+      })
+    expect(codes(ask([swap({})]))).toEqual([])
+    expect(codes(ask([swap({ receivedMinor: 2_899_999_999n })]))).toEqual(['POLICY_RECEIVED'])
+    expect(codes(ask([swap({ amountMinor: coin + 1n })]))).toEqual(['POLICY_RECEIVED'])
+    expect(codes(ask([swap({ recipient: alice })]))).toEqual(['POLICY_RECIPIENT'])
+    expect(codes(ask([swap({ account: undefined, recipient: wallet })]))).toEqual(['POLICY_ACCOUNT'])
+    expect(codes(ask([swap({ deadlineS: undefined })]))).toEqual(['POLICY_EXPIRY'])
+    expect(codes(ask([swap({})], {}, { weekly: 4n * coin + 1n }))).toEqual(['POLICY_WINDOW'])
+  })
+
+  it('every example of a book, a fact and a test file is one', () => {
+    for (const book of fenced('book')) expect(parseAddressBook(book).addresses.size).toBeGreaterThan(0)
+    expect(fenced('fact').map((fact) => parseFact(fact).type)).toEqual(['price', 'simulation'])
+    const [tests] = fenced('policy-test')
+    const report = runPolicyTests(examples.get('desk')!, tests, { nowMs })
+    expect(report.cases.flatMap(({ problems }) => problems)).toEqual([])
+    expect(report.passed).toBe(2)
+  })
+
+  it('has every field of every kind', () => {
+    const rows = [...markdown.matchAll(/^\| `([a-z0-9-]+)` *\| ((?:`[a-zA-Z]+` ?)+)\|$/gm)]
+    const documented = Object.fromEntries(
+      rows.map(([, kind, fields]) => [kind, [...fields!.matchAll(/`(\w+)`/g)].map((match) => match[1])]),
+    )
+    expect(documented).toEqual(
+      Object.fromEntries(effectKinds.map((kind) => [kind, Object.keys(effectFields[kind])])),
+    )
+  })
+
   it('shows a refusal as it is printed', () => {
     const shown = /```text\n([\s\S]*?)```/.exec(markdown)![1]!.trimEnd()
     const value = 300_000_000_000_000_000n
@@ -169,7 +261,7 @@ describe('docs/policy.md', () => {
   })
 
   it('has all its examples tested here', () => {
-    expect([...examples.keys()]).toEqual(['payroll', 'trader', 'treasury'])
+    expect([...examples.keys()]).toEqual(['payroll', 'trader', 'treasury', 'desk'])
   })
 })
 

@@ -2,7 +2,7 @@ import { describeEffect, type Intent } from '@countersign/intent'
 import { type Assignment, assign, combinationsMax } from './assignment.ts'
 import type { Decision, EffectDecision, Facts, Layer, Reason, WindowKey, WindowRef } from './decision.ts'
 import { effectValue } from './effect-value.ts'
-import { approvalReason, forbiddenReasons, refusalReasons } from './explain.ts'
+import { approvalReason, forbiddenReasons, permitOrReasons } from './explain.ts'
 import { windowKey, windowRef } from './limit.ts'
 import { isForbidden, matches } from './match.ts'
 import type { Policy, Rule } from './policy.ts'
@@ -110,7 +110,7 @@ function requestReason({ intent, layers }: Question): Reason | undefined {
 
 /** The second pass, only for refusals: the same questions again, this time with their answers in words. */
 function refusal(options: EvaluateOptions, untried?: Layer): Decision {
-  const { intent, facts, layers } = options
+  const { intent, layers } = options
   const tallies = layers.map(({ layer }) => new Tally(options, layer))
   const effects = intent.effects.map((effect, i): EffectDecision => {
     const permittedBy: { layer: Layer; rule: string }[] = []
@@ -127,13 +127,9 @@ function refusal(options: EvaluateOptions, untried?: Layer): Decision {
       }
       forbidden.push(...forbiddenReasons({ policy, effect, asked: options, layer }))
       const tally = tallies[l] as Tally
-      const rule = policy.index.permits[effect.kind]
-        .candidates(effect, facts)
-        .find(
-          (candidate) => matches(candidate, effect, options) && tally.take(candidate, effect) === undefined,
-        )
-      if (rule !== undefined) permittedBy.push({ layer, rule: rule.id })
-      else reasons.push(...refusalReasons({ policy, effect, asked: options, layer, tally }))
+      const found = permitOrReasons({ policy, effect, asked: options, layer, tally })
+      if ('id' in found) permittedBy.push({ layer, rule: found.id })
+      else reasons.push(...found)
     })
     const all = forbidden.length > 0 ? forbidden : reasons
     return {

@@ -43,11 +43,13 @@ export function forbiddenReasons({ policy, effect, asked, layer }: Refused): Rea
   return reasons
 }
 
-/** Everything that keeps each permit rule of the policy from permitting an effect that none permits. */
-export function refusalReasons(refused: Refused & { readonly tally: Tally }): Reason[] {
-  const { policy, effect, layer } = refused
-  const rules = policy.permits[effect.kind]
-  if (rules.length === 0) {
+/**
+ * The rule that permits the effect all the same, beside the others of a refused request, or everything that keeps each
+ * permit rule of the policy from it. */
+export function permitOrReasons(refused: Refused & { readonly tally: Tally }): Rule | readonly Reason[] {
+  const { policy, effect, asked, layer, tally } = refused
+  const { all, candidates } = permitsOf(refused)
+  if (all.length === 0) {
     return [
       {
         code: 'POLICY_NO_RULE',
@@ -56,49 +58,79 @@ export function refusalReasons(refused: Refused & { readonly tally: Tally }): Re
       },
     ]
   }
-  const listed: Reason[] = []
-  let told = 0
-  for (const { rule, failures } of nearest(refused)) {
-    // A rule that fails often also has many reasons: at least as many as it has failures.
-    const room = reasonsMax - 1 - listed.length
-    const reasons = failures > room && listed.length > 0 ? undefined : ruleReasons(rule, refused)
-    if (reasons === undefined || (listed.length > 0 && reasons.length > room)) break
-    listed.push(...reasons)
-    told++
+  const near = new Nearest(refused)
+  for (const rule of candidates) {
+    const failures = near.isFull ? Number(!matches(rule, effect, asked)) : near.add(rule)
+    if (failures === 0 && tally.take(rule, effect) === undefined) return rule
   }
-  if (told === rules.length) return listed
-  const message = `${rules.length - told} more permit rules of policy ${policy.id} do not permit this either.`
-  return [...listed, { code: 'POLICY_MORE', layer, message }]
-}
-
-interface Near {
-  readonly rule: Rule
-  /** What about it does not fit; 0 where only a window is in the way. */
-  readonly failures: number
-}
-
-/** The rules that fail in the fewest ways first; among equals as they were found, and then as in the file. */
-function nearest({ policy, effect, asked }: Refused): Near[] {
-  const index = policy.index.permits[effect.kind]
-  const near = index.candidates(effect, asked.facts)
-  // A rule has few conditions: one list for each number of failures sorts them without comparing.
-  const byFailures: Near[][] = []
-  let compared = 0
-  const compare = (rule: Rule) => {
-    compared++
-    const failures = failuresOf(rule, effect, asked)
-    while (byFailures.length <= failures) byFailures.push([])
-    byFailures[failures]?.push({ rule, failures })
-  }
-  for (const rule of near) if (compared < comparedMax) compare(rule)
-  if (compared < comparedMax && near.length < index.all.length) {
-    const seen = new Set(near)
-    for (const rule of index.all) {
-      if (compared >= comparedMax) break
-      if (!seen.has(rule)) compare(rule)
+  if (!near.isFull && candidates.length < all.length) {
+    const seen = new Set(candidates)
+    for (const rule of all) {
+      if (near.isFull) break
+      if (!seen.has(rule)) near.add(rule)
     }
   }
-  return byFailures.flat()
+  return reasonsOf(near, refused, all.length)
+}
+
+function permitsOf({ policy, effect, asked }: Refused) {
+  const index = policy.index.permits[effect.kind]
+  return { all: index.all, candidates: index.candidates(effect, asked.facts) }
+}
+
+function reasonsOf(
+  near: Nearest,
+  refused: Refused & { readonly tally: Tally },
+  count: number,
+): readonly Reason[] {
+  const listed: Reason[] = []
+  let told = 0
+  for (const [failures, rules] of near.byFailures.entries()) {
+    for (const rule of rules) {
+      const room = reasonsMax - 1 - listed.length
+      // A rule has at least as many reasons as failures.
+      const reasons = failures > room && listed.length > 0 ? undefined : ruleReasons(rule, refused)
+      if (reasons === undefined || (listed.length > 0 && reasons.length > room)) {
+        return [...listed, moreReasons(refused, count - told)]
+      }
+      listed.push(...reasons)
+      told++
+    }
+  }
+  return told === count ? listed : [...listed, moreReasons(refused, count - told)]
+}
+
+function moreReasons({ policy, layer }: Refused, count: number): Reason {
+  const message = `${count} more permit rules of policy ${policy.id} do not permit this either.`
+  return { code: 'POLICY_MORE', layer, message }
+}
+
+/**
+ * Rules by the number of ways in which they fail; among equals as they were found. A rule has few conditions: one list
+ * for each number sorts them without comparing.
+ */
+class Nearest {
+  readonly byFailures: Rule[][] = []
+  readonly #refused: Refused
+  #count = 0
+
+  constructor(refused: Refused) {
+    this.#refused = refused
+  }
+
+  get isFull(): boolean {
+    return this.#count >= comparedMax
+  }
+
+  /** @returns what about the rule does not fit; 0 where only a window can be in the way. */
+  add(rule: Rule): number {
+    const { effect, asked } = this.#refused
+    const failures = failuresOf(rule, effect, asked)
+    while (this.byFailures.length <= failures) this.byFailures.push([])
+    this.byFailures[failures]?.push(rule)
+    this.#count++
+    return failures
+  }
 }
 
 /** As `ruleReasons` would list them, only counted. */

@@ -10,6 +10,7 @@ import { collectionOf } from './asset-set.ts'
 import type { Layer, RuleId } from './decision.ts'
 import { formatDuration } from './duration.ts'
 import type { PolicyLayer } from './evaluate.ts'
+import { tightest } from './exposure-bounds.ts'
 import { isTokenAsset } from './limit.ts'
 import type { Limit, Rule } from './policy.ts'
 import type { CalendarUnit, LimitSubject } from './schema.ts'
@@ -313,23 +314,6 @@ function periodsWithin(windowMs: number, { windowMs: ownMs, calendar }: Limit): 
 
 function isAbout({ asset: limited, assets }: Limit, asset: AssetId): boolean {
   return limited !== undefined && (assets.covers(asset) || collectionOf(limited) === asset)
-}
-
-/** Drops what cannot leave, and every bound that another makes superfluous: no more in a window no shorter. */
-function tightest(bounds: readonly ExposureBound[]): ExposureBound[] {
-  if (bounds.some(({ amountMinor }) => amountMinor === 0n)) return []
-  return bounds
-    .filter(
-      (bound, i) =>
-        !bounds.some(
-          (other, o) =>
-            o !== i &&
-            other.windowMs >= bound.windowMs &&
-            other.amountMinor <= bound.amountMinor &&
-            (other.windowMs > bound.windowMs || other.amountMinor < bound.amountMinor || o < i),
-        ),
-    )
-    .sort((a, b) => a.windowMs - b.windowMs)
 }
 
 /** Kinds that name who receives; a fee goes to the block's maker and names nobody. */

@@ -1,9 +1,11 @@
 import {
+  type AccountAddress,
   type AssetId,
   canonicalJson,
   encodeUtf8,
   type Hex,
   isCountersignError,
+  parseAccountAddress,
   parseAmountMinor,
   parseAssetId,
 } from '@countersign/bytes'
@@ -40,6 +42,8 @@ export interface SimulationFact {
   readonly type: 'simulation'
   /** `Intent.payloadDigest`. */
   readonly payloadDigest: Hex
+  /** Whose bytes they were: unsigned bytes do not name their sender, and another may lose by them what this one did not. */
+  readonly account: AccountAddress
   readonly outcome: 'success' | 'revert'
   /** What left the account, at most, asset by asset; `undefined`: the simulation does not say. */
   readonly maxOutflows: readonly { readonly asset: AssetId; readonly amountMinor: bigint }[] | undefined
@@ -86,6 +90,11 @@ export const simulationFactSchema = Type.Object(
     type: Type.Literal('simulation', { description: 'What this is.' }),
     ...stamped,
     payloadDigest: Type.String({ description: '32 bytes.', pattern: '^0x[0-9a-f]{64}$' }),
+    account: Type.String({
+      description: 'Address of the wallet, by which they were tried out.',
+      minLength: 1,
+      maxLength: 128,
+    }),
     outcome: oneOf(['success', 'revert'], 'What became of it.'),
     maxOutflows: Type.Optional(
       Type.Array(
@@ -146,10 +155,11 @@ function parsePrice(value: unknown): PriceFact {
 
 function parseSimulation(value: unknown): SimulationFact {
   if (!Check(simulationFactSchema, value)) throw malformed(complaintOf(simulationFactSchema, value))
-  const { payloadDigest, outcome, maxOutflows } = value
+  const { payloadDigest, account, outcome, maxOutflows } = value
   return {
     type: 'simulation',
     payloadDigest: payloadDigest as Hex,
+    account: parsed('account', () => parseAccountAddress(account)),
     outcome,
     maxOutflows: maxOutflows?.map(({ asset, amount }, i) => ({
       asset: parsed(`maxOutflows[${i}].asset`, () => normalTokenId(parseAssetId(asset, 'The asset'))),

@@ -19,6 +19,7 @@ import {
   nowMs,
   policy,
   policyWith,
+  wallet,
 } from './fixtures.ts'
 import type { CalendarUnit } from './schema.ts'
 
@@ -114,6 +115,7 @@ function priceOf(price: number): PriceFact {
 const simulation: SimulationFact = {
   type: 'simulation',
   payloadDigest: `0x${'00'.repeat(32)}`,
+  account: wallet,
   outcome: 'success',
   maxOutflows: undefined,
   credentialId: 'sim',

@@ -195,14 +195,19 @@ function limitsProblem(narrow: RuleDocument, wide: RuleDocument, context: Permit
   }
   // Where amounts are limited, what no limit covers is refused: a limit on one more asset lets it in.
   if (before.every((limit) => 'count' in limit)) return undefined
-  const assets = before.flatMap((limit) => ('asset' in limit ? [limit.asset.toLowerCase()] : []))
+  const assets = before.flatMap((limit) => ('asset' in limit ? [spelledOnce(limit.asset)] : []))
   const opening = after.find(
     (limit) =>
       !('count' in limit) &&
       !before.some(({ id }) => id === limit.id) &&
-      !('asset' in limit && assets.includes(limit.asset.toLowerCase())),
+      !('asset' in limit && assets.includes(spelledOnce(limit.asset))),
   )
   return opening === undefined ? undefined : `its limit "${opening.id}" may cover assets that were refused`
+}
+
+/** Addresses of EVM chains have many spellings; elsewhere another case is another asset. */
+function spelledOnce(asset: string): string {
+  return asset.startsWith('eip155:') ? asset.toLowerCase() : asset
 }
 
 function isLimitWithin(narrow: LimitDocument, wide: LimitDocument): boolean {

@@ -95,10 +95,9 @@ function isNarrower(name: ConditionName, narrow: When, wide: When, action: Actio
     case 'typedData': {
       const a = narrow.typedData ?? {}
       const b = wide.typedData ?? {}
-      const sameTypes = isSame(a.primaryType, b.primaryType)
-      const subset = a.primaryType !== undefined && isSubset(a.primaryType, b.primaryType)
+      // Without a list of types no unreadable permit is covered: a list where there was none opens some.
       return (
-        (sameTypes || (b.primaryType !== undefined && subset)) &&
+        (isSame(a.primaryType, b.primaryType) || isSubset(a.primaryType, b.primaryType)) &&
         areFieldsNarrower(a.domain, b.domain, action) &&
         areFieldsNarrower(a.message, b.message, action)
       )
@@ -137,8 +136,9 @@ function isFieldNarrower(
   if (action === 'forbid') return false
   const a = valuesOf(narrow)
   const b = valuesOf(wide)
-  // Texts only: a number beside a text changes as what a value is compared.
-  return a !== undefined && b !== undefined && [...a, ...b].every(isText) && isSubset(a, b)
+  // Texts only: a number beside a text changes as what a value is compared. And to the letter: a text that happens to
+  // be hexadecimal is another one in other case.
+  return a !== undefined && b !== undefined && [...a, ...b].every(isText) && a.every((one) => b.includes(one))
 }
 
 function isRange(test: FieldDocument): boolean {

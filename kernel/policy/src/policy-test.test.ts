@@ -93,6 +93,7 @@ describe('runPolicyTests', () => {
       {
         name: 'simulated',
         request: swap,
+        wallet: { address: `0x${'0a'.repeat(20)}` },
         simulations: [{ by: 'sim', outcome: 'success' }],
         expect: 'permitted',
       },
@@ -166,6 +167,11 @@ describe('runPolicyTests', () => {
       'a price that is none',
       { version: 1, cases: [one({ prices: [{ ...price, price: 'high' }] })] },
       'cases[0].prices',
+    ],
+    [
+      'a simulation by nobody',
+      { version: 1, cases: [one({ simulations: [{ by: 'sim', outcome: 'success' }] })] },
+      'cases[0].wallet',
     ],
   ])('refuses %s', (_name, file, path) => {
     expect(() => runPolicyTests(parsed, file, { nowMs })).toThrow(

@@ -104,7 +104,7 @@ const testCase = Type.Object(
         {
           credential: Type.Optional(credentialItem),
           role: Type.Optional(
-            oneOf(['agent', 'approver', 'admin'], 'Role of the credential; agent by default.'),
+            oneOf(['agent', 'approver', 'admin', 'grantee'], 'Role of the credential; agent by default.'),
           ),
           bearer: Type.Optional(Type.Boolean({ description: 'It is a bearer credential.' })),
         },
@@ -247,6 +247,8 @@ function factsOf(
   const atMs = one.at === undefined ? nowMs : Date.parse(one.at)
   if (Number.isNaN(atMs)) throw invalid(`${path}.at`, 'it is no date that there is')
   const { address, group, grant } = one.wallet ?? {}
+  if (one.simulations !== undefined && address === undefined)
+    throw invalid(`${path}.wallet`, 'a simulation is of one wallet, so it needs its `address`')
   return {
     walletId: 'wal_000000000000000000000000',
     operation,
@@ -280,10 +282,14 @@ function pricesOf({ prices }: CaseDocument, nowMs: number): PriceFact[] {
   })
 }
 
-function simulationsOf({ simulations }: CaseDocument, payloadDigest: Hex, atMs: number): SimulationFact[] {
+function simulationsOf(
+  { simulations, wallet }: CaseDocument,
+  payloadDigest: Hex,
+  atMs: number,
+): SimulationFact[] {
   return (simulations ?? []).flatMap(({ by, ...simulation }) => {
     const fact = parseFact({
-      ...{ v: 1, type: 'simulation', payloadDigest, ...simulation },
+      ...{ v: 1, type: 'simulation', payloadDigest, account: wallet?.address, ...simulation },
       ...{ atMs, expiresAtMs: atMs + factLifeMs, credentialId: by },
     })
     return fact.type === 'simulation' ? [fact] : []

@@ -96,9 +96,9 @@ const who = Type.Object(
     ),
     roles: Type.Optional(
       list(
-        oneOf(['agent', 'approver', 'admin'], 'Role of a credential.'),
+        oneOf(['agent', 'approver', 'admin', 'grantee'], 'Role of a credential.'),
         'Roles that the rule is about.',
-        3,
+        4,
       ),
     ),
     bearer: Type.Optional(

@@ -11,6 +11,7 @@ import {
   permits,
   policy,
   token,
+  wallet,
 } from './fixtures.ts'
 
 const digest = `0x${'00'.repeat(32)}`
@@ -21,6 +22,7 @@ function simulation(change: Record<string, unknown> = {}): SimulationFact {
     v: 1,
     type: 'simulation',
     payloadDigest: digest,
+    account: wallet,
     outcome: 'success',
     atMs: nowMs - minuteMs,
     expiresAtMs: nowMs + minuteMs,
@@ -51,6 +53,7 @@ describe('a required simulation', () => {
     expect(permits(rule(), effect.native())).toBe(false)
     for (const change of [
       { payloadDigest: `0x${'01'.repeat(32)}` },
+      { account: `0x${'0b'.repeat(20)}` },
       { credentialId: 'stranger' },
       { outcome: 'revert' },
       { expiresAtMs: nowMs },

@@ -50,6 +50,7 @@ export function simulationProblem(
   let good = false
   for (const fact of facts.simulations ?? []) {
     if (fact.payloadDigest !== intent.payloadDigest || !by.has(fact.credentialId)) continue
+    if (fact.account !== facts.walletAddress) continue
     const isOld =
       facts.nowMs >= fact.expiresAtMs ||
       fact.atMs > facts.nowMs ||
@@ -62,7 +63,7 @@ export function simulationProblem(
   }
   if (good) return undefined
   const age = maxAgeMs === undefined ? '' : ` of the last ${formatDuration(maxAgeMs)}`
-  return `it needs a successful simulation of these bytes${age} by ${[...by].join(' or ')}, and there is none that counts`
+  return `it needs a successful simulation of these bytes from this wallet${age} by ${[...by].join(' or ')}, and there is none that counts`
 }
 
 function problemOf(

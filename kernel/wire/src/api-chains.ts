@@ -9,11 +9,13 @@ import {
   quantitySchema,
   receiptSchema,
   strict,
+  underGrant,
 } from './api-values.ts'
 
 /** What wallets of Solana and of Bitcoin sign, and the user operations of ERC-4337; joined to the rest in `api.ts`. */
 
 const attribution = Type.Optional(attributionSchema)
+const grant = underGrant
 
 // Wallets
 
@@ -92,6 +94,7 @@ export const signSolanaTransactionBody = Type.Object(
       ),
     ),
     attribution,
+    grant,
   },
   { ...strict, description: 'For SOLANA wallets.' },
 )
@@ -103,6 +106,7 @@ export const signPsbtBody = Type.Object(
   {
     psbt: base64UpTo(psbtWireBytesMax, 'BIP-174 or BIP-370, in base64, with what each input spends.'),
     attribution,
+    grant,
   },
   { ...strict, description: 'For BITCOIN wallets.' },
 )
@@ -152,6 +156,7 @@ export const signUserOperationBody = Type.Object(
       ),
     ),
     attribution,
+    grant,
   },
   { ...strict, description: 'ERC-4337 0.6, 0.7 or 0.8 at its canonical entry point. EVM wallets.' },
 )

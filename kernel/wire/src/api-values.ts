@@ -57,6 +57,11 @@ export const credentialIdSchema = Type.String({
   pattern: '^cred_[0-9a-f]{32}$',
   description: 'Credential id, derived from its public key.',
 })
+export const grantIdSchema = Type.String({ pattern: '^grt_[0-9a-f]{24}$', description: 'Id of the grant.' })
+/** In the body of whatever a key signs. */
+export const underGrant = Type.Optional(
+  Type.String({ pattern: '^grt_[0-9a-f]{24}$', description: 'The grant under which the request is made.' }),
+)
 export const policyIdSchema = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$',
   description: 'Policy id.',
@@ -80,7 +85,10 @@ export const attributionSchema = Type.Object(
   { ...strict, description: 'Who is behind the request; stands in its journal entry.' },
 )
 
-export const roleSchema = oneOf<Role>(['agent', 'approver', 'admin'], 'What the credential is for.')
+export const roleSchema = oneOf<Role>(
+  ['agent', 'approver', 'admin', 'grantee'],
+  'What the credential is for. A `grantee` may ask for signatures only under a grant.',
+)
 export const powersSchema = Type.Array(oneOf<Power>(powers, 'A power beside the role.'), {
   maxItems: powers.length,
   uniqueItems: true,

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Static } from 'typebox'
 import { describe, expect, it } from 'vitest'
 import * as api from './api.ts'
+import { createCredentialBody } from './api-credentials.ts'
 import type { credentialSchema, receiptSchema } from './api-values.ts'
 import { parseBody, parseQuery } from './parse-body.ts'
 import type { Receipt } from './receipt.ts'
@@ -62,7 +63,7 @@ const good: [string, Route['body'] & object, Json][] = [
   ['setOrganisationPolicy', api.setOrganisationPolicyBody, { policy: null, expected: 'x' }],
   [
     'createCredential',
-    api.createCredentialBody,
+    createCredentialBody,
     { algorithm: 'p256', publicKey, role: 'agent', name: 'n', powers: ['read'], attribution: {} },
   ],
   ['revokeCredential', api.emptyBody, {}],
@@ -73,7 +74,7 @@ const bad: [string, string, Route['body'] & object, Json | undefined][] = [
   ['null', '', api.signMessageBody, null],
   ['a list', '', api.signMessageBody, []],
   ['an unknown field', '/extra', api.createWalletBody, { type: 'EVM', extra: 1 }],
-  ['an unknown type', '/type', api.createWalletBody, { type: 'BITCOIN' }],
+  ['an unknown type', '/type', api.createWalletBody, { type: 'COSMOS' }],
   [
     'an unknown identifier type',
     '/userIdentifierType',
@@ -142,21 +143,16 @@ const bad: [string, string, Route['body'] & object, Json | undefined][] = [
   [
     'a power twice',
     '/powers',
-    api.createCredentialBody,
+    createCredentialBody,
     { algorithm: 'p256', publicKey, role: 'agent', name: 'n', powers: ['read', 'read'] },
   ],
   [
     'an unknown power',
     '/powers/0',
-    api.createCredentialBody,
+    createCredentialBody,
     { algorithm: 'p256', publicKey, role: 'agent', name: 'n', powers: ['all'] },
   ],
-  [
-    'an empty name',
-    '/name',
-    api.createCredentialBody,
-    { algorithm: 'p256', publicKey, role: 'agent', name: '' },
-  ],
+  ['an empty name', '/name', createCredentialBody, { algorithm: 'p256', publicKey, role: 'agent', name: '' }],
   ['something for nothing', '/force', api.emptyBody, { force: true }],
 ]
 
@@ -220,10 +216,15 @@ describe('parseBody', () => {
 describe('parseQuery', () => {
   it('takes text of the right form only', () => {
     expect(parseQuery(api.entriesQuery, { start: '0', limit: '10' })).toEqual({ start: '0', limit: '10' })
+    expect(parseQuery(api.entriesQuery, { wallet: 'w', from: '2026-01-31' })).toEqual({
+      wallet: 'w',
+      from: '2026-01-31',
+    })
     for (const query of [
-      {},
       { start: '-1' },
       { start: '01' },
+      { wallet: '' },
+      { from: 'yesterday' },
       { start: '1', limit: '0' },
       { start: '1', limit: '1000' },
       { start: '1', other: '1' },

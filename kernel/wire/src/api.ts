@@ -8,37 +8,32 @@ import {
   walletChainSchema,
   walletTypeSchema,
 } from './api-chains.ts'
+import { searchMembers } from './api-journal.ts'
 import {
   addressSchema,
   amountSchema,
   attributionSchema,
   countSchema,
-  credentialAlgorithmSchema,
+  credentialIdSchema,
   credentialSchema,
   type errorAnswerSchema,
-  expirySchema,
   hexOf,
   hexUpTo,
   jsonObjectSchema,
   nameSchema,
   nullable,
   oneOf,
-  originsSchema,
   pageItemsMax,
   payloadBytesMax,
   policyHashSchema,
   policyIdSchema,
-  powersSchema,
   quantitySchema,
-  ratePerMinuteSchema,
   receiptSchema,
-  roleSchema,
-  rpIdSchema,
   strict,
   timeSchema,
+  underGrant,
   walletIdSchema,
 } from './api-values.ts'
-import { passkeyAlgorithms } from './request.ts'
 import { bodyCharsMax, pathCharsMax } from './request-signature.ts'
 import { transactionRequestSchema } from './transaction-request.ts'
 
@@ -48,6 +43,7 @@ import { transactionRequestSchema } from './transaction-request.ts'
  */
 
 const attribution = Type.Optional(attributionSchema)
+const grant = underGrant
 export const messageCharsMax = 131_072
 
 // Requests
@@ -63,6 +59,7 @@ export const createWalletBody = Type.Object(
     form: Type.Optional(bitcoinFormSchema),
     name: Type.Optional(nameSchema),
     policy: Type.Optional(policyIdSchema),
+    owner: Type.Optional(credentialIdSchema),
     userIdentifier: Type.Optional(userIdentifierSchema),
     userIdentifierType: Type.Optional(userIdentifierTypeSchema),
     attribution,
@@ -83,6 +80,7 @@ export const signMessageBody = Type.Object(
       },
     ),
     attribution,
+    grant,
   },
   strict,
 )
@@ -104,7 +102,7 @@ export const typedDataSchema = Type.Object(
   { ...strict, description: 'EIP-712.' },
 )
 
-export const signTypedDataBody = Type.Object({ typedData: typedDataSchema, attribution }, strict)
+export const signTypedDataBody = Type.Object({ typedData: typedDataSchema, attribution, grant }, strict)
 
 const unsignedTransactionBody = Type.Object(
   {
@@ -113,13 +111,14 @@ const unsignedTransactionBody = Type.Object(
       'The bytes whose hash is signed, complete with nonce and fees.',
     ),
     attribution,
+    grant,
   },
   strict,
 )
 
 /** `sendTransaction`, and the second form of `signTransaction`. */
 export const sendTransactionBody = Type.Object(
-  { transaction: transactionRequestSchema, maxFeeMinor: Type.Optional(amountSchema), attribution },
+  { transaction: transactionRequestSchema, maxFeeMinor: Type.Optional(amountSchema), attribution, grant },
   strict,
 )
 
@@ -133,17 +132,21 @@ export const signTransactionBody = Type.Union(
 )
 
 export const signAuthorizationBody = Type.Object(
-  { contractAddress: addressSchema, chainId: countSchema, nonce: countSchema, attribution },
+  { contractAddress: addressSchema, chainId: countSchema, nonce: countSchema, attribution, grant },
   { ...strict, description: 'EIP-7702. Chain id 0 holds on every chain.' },
 )
 
 export const signRawBody = Type.Union(
   [
-    Type.Object({ digest: hexOf(32, 'What an EVM wallet’s key signs as it is.'), attribution }, strict),
+    Type.Object(
+      { digest: hexOf(32, 'What an EVM wallet’s key signs as it is.'), attribution, grant },
+      strict,
+    ),
     Type.Object(
       {
         data: hexUpTo(payloadBytesMax, 'What a SOLANA wallet’s key signs; no transaction of Solana.'),
         attribution,
+        grant,
       },
       strict,
     ),
@@ -177,71 +180,11 @@ export const setOrganisationPolicyBody = Type.Object(
   { ...strict, description: '`expected` is the id that stands there now. null: this layer does not apply.' },
 )
 
-const keyMembers = {
-  algorithm: credentialAlgorithmSchema,
-  publicKey: hexUpTo(33, 'Compressed point (33 bytes) or Ed25519 key (32 bytes).'),
-}
-const base64UrlSchema = (description: string) =>
-  Type.String({ pattern: '^[A-Za-z0-9_-]{1,4096}$', maxLength: 4_096, description })
-const passkeyMembers = {
-  algorithm: oneOf(passkeyAlgorithms, 'Must be that of the key in the registration.'),
-  registration: Type.Object(
-    {
-      clientDataJSON: base64UrlSchema('As navigator.credentials.create gave it, base64url.'),
-      attestationObject: base64UrlSchema('As navigator.credentials.create gave it, base64url.'),
-    },
-    { ...strict, description: 'The registration response of WebAuthn, not a bare key.' },
-  ),
-}
-const commonMembers = {
-  role: roleSchema,
-  name: nameSchema,
-  powers: Type.Optional(powersSchema),
-  attribution,
-  expiresAt: Type.Optional(expirySchema),
-  walletPolicy: Type.Optional(policyIdSchema),
-}
-
-export const createCredentialBody = Type.Union(
-  [
-    Type.Object({ ...keyMembers, ...commonMembers }, strict),
-    Type.Object({ ...passkeyMembers, rpId: rpIdSchema, origins: originsSchema, ...commonMembers }, strict),
-    Type.Object(
-      {
-        algorithm: Type.Literal('bearer'),
-        publicKey: hexOf(32, 'SHA-256 of the API key’s text; the key itself never goes here.'),
-        ...commonMembers,
-        role: Type.Literal('agent'),
-        ratePerMinute: Type.Optional(ratePerMinuteSchema),
-      },
-      strict,
-    ),
-  ],
-  {
-    description:
-      'A key, a passkey, or an API key. `walletPolicy`: the policy of wallets that it makes without naming one.',
-  },
-)
-
-/** The new key takes over role, powers and attribution; the request is signed by the old one and by it. */
-export const overlapSMax = 604_800
-const overlapS = Type.Optional(
-  Type.Integer({
-    minimum: 0,
-    maximum: overlapSMax,
-    description: 'For how long the old key goes on; 0 where it is left out. Agents only.',
-  }),
-)
-export const rotateCredentialBody = Type.Union([
-  Type.Object({ ...keyMembers, overlapS }, strict),
-  Type.Object({ ...passkeyMembers, overlapS }, strict),
-])
-
 export const emptyBody = Type.Object({}, strict)
 
 // Queries: every value is text.
 
-const limitQuery = Type.Optional(
+export const limitQuery = Type.Optional(
   Type.String({ pattern: '^[1-9][0-9]{0,2}$', description: `Items on the page, 1 to ${pageItemsMax}.` }),
 )
 const cursorQuery = Type.Optional(
@@ -273,8 +216,16 @@ export const listTransactionsQuery = Type.Object(
   strict,
 )
 export const entriesQuery = Type.Object(
-  { start: countQuery('Index of the first entry.'), limit: limitQuery },
-  strict,
+  {
+    start: Type.Optional(countQuery('Index of the first entry; 0 by default.')),
+    limit: limitQuery,
+    ...searchMembers,
+  },
+  {
+    ...strict,
+    description:
+      'By index. With any of the other members: only entries that say so, out of the engine’s checked copy.',
+  },
 )
 export const inclusionQuery = Type.Object(
   { index: countQuery('Index of the entry.'), size: countQuery('Size of the checkpoint.') },
@@ -303,6 +254,7 @@ export const walletAnswer = Type.Object({
   form: Type.Optional(bitcoinFormSchema),
   name: Type.Optional(nullable(nameSchema)),
   policy: nullable(policyIdSchema),
+  owner: Type.Optional(nullable(credentialIdSchema)),
   backend: Type.String({ description: 'Where its key is.' }),
   userIdentifier: Type.Optional(nullable(userIdentifierSchema)),
   userIdentifierType: Type.Optional(nullable(userIdentifierTypeSchema)),
@@ -337,9 +289,15 @@ export const transactionAnswer = Type.Object({
   id: Type.String({ description: 'Transaction id.' }),
   walletId: walletIdSchema,
   chain: Type.String({ description: 'CAIP-2.' }),
-  status: Type.String({ description: 'How far it has come: broadcast, confirmed, failed, …' }),
-  hash: hexOf(32, 'Hash of the transaction.'),
+  status: Type.String({
+    description: 'How far it has come: waiting-approval, broadcast, confirmed, failed, …',
+  }),
+  hash: nullable(hexOf(32, 'Hash of the transaction; null until it is signed.')),
   nonce: quantitySchema,
+  approval: Type.Optional(
+    Type.Object({ id: Type.String() }, { description: 'For which it waits, or has waited.' }),
+  ),
+  error: Type.Optional(jsonObjectSchema),
   blockNumber: Type.Optional(nullable(quantitySchema)),
   receipt: Type.Optional(receiptSchema),
 })
@@ -366,14 +324,6 @@ const assignment = {
 }
 export const walletPolicyAnswer = Type.Object({ walletId: walletIdSchema, ...assignment })
 export const organisationPolicyAnswer = Type.Object(assignment)
-export const credentialChangeAnswer = Type.Object({ ...credentialSchema.properties, receipt: receiptSchema })
-/** The new credential, and what became of the old one. */
-export const rotateCredentialAnswer = Type.Object({
-  ...credentialSchema.properties,
-  replaced: credentialSchema,
-  receipt: receiptSchema,
-})
-
 export const checkpointAnswer = Type.Object({
   checkpoint: Type.String({ description: 'C2SP signed note: origin, size, root, signature.' }),
   journalKey: hexOf(32, 'Ed25519 public key of the journal; trust the one that you know, not this copy.'),
@@ -381,6 +331,7 @@ export const checkpointAnswer = Type.Object({
 export const entriesAnswer = Type.Object({
   entries: Type.Array(Type.Object({ index: countSchema, entry: jsonObjectSchema })),
   size: countSchema,
+  nextStart: Type.Optional(nullable(countSchema)),
 })
 const hashes = Type.Array(Type.String({ description: 'base64, from the leaf up.' }), { maxItems: 64 })
 export const inclusionAnswer = Type.Object({ index: countSchema, size: countSchema, hashes })
@@ -443,14 +394,10 @@ export type SignRawBody = Static<typeof signRawBody>
 export type PutPolicyBody = Static<typeof putPolicyBody>
 export type SetWalletPolicyBody = Static<typeof setWalletPolicyBody>
 export type SetOrganisationPolicyBody = Static<typeof setOrganisationPolicyBody>
-export type CreateCredentialBody = Static<typeof createCredentialBody>
-export type RotateCredentialBody = Static<typeof rotateCredentialBody>
 export type WalletAnswer = Static<typeof walletAnswer>
 export type CreatedWalletAnswer = Static<typeof createdWalletAnswer>
 export type PutPolicyAnswer = Static<typeof putPolicyAnswer>
 export type WalletPolicyAnswer = Static<typeof walletPolicyAnswer>
 export type OrganisationPolicyAnswer = Static<typeof organisationPolicyAnswer>
-export type CredentialChangeAnswer = Static<typeof credentialChangeAnswer>
-export type RotateCredentialAnswer = Static<typeof rotateCredentialAnswer>
 export type TransactionAnswer = Static<typeof transactionAnswer>
 export type ErrorAnswer = Static<typeof errorAnswerSchema>

@@ -69,7 +69,8 @@ export function wholeEntry(
   entry: JsonObject,
   documentOf: (sha256: string) => string | undefined,
 ): JsonObject {
-  const { beside: _, ...whole } = entry
+  const { beside: _, ...rest } = entry
+  const whole: Record<string, Json> = rest
   for (const [field, { sha256: digest }] of Object.entries(besideOf(entry))) {
     if (Object.hasOwn(whole, field)) throw invalid(`The field ${field} stands in its entry and beside it.`)
     const text = documentOf(digest)
@@ -79,6 +80,15 @@ export function wholeEntry(
     whole[field] = JSON.parse(text)
   }
   return whole
+}
+
+/** Whether an entry says this of a field, in itself or by what stands beside it. */
+export function isFieldOf(entry: JsonObject, field: string, value: unknown): boolean {
+  if (value === undefined) return false
+  const text = canonicalJson(value)
+  const digest = besideOf(entry)[field]?.sha256
+  if (digest !== undefined) return !Object.hasOwn(entry, field) && isDocument(text, digest)
+  return entry[field] !== undefined && canonicalJson(entry[field]) === text
 }
 
 export function isDocument(text: string, digest: string): boolean {

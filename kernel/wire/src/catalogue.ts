@@ -228,6 +228,31 @@ export const wireErrors = {
     summary: 'A checkpoint is not a C2SP signed note, or not signed by the expected key.',
     fix: 'Get the checkpoint again; if it still fails, compare its key with the one pinned for this signer.',
   },
+  WIRE_TILE_INVALID: {
+    status: 400,
+    retry: 'never',
+    summary: 'A tile or an entry bundle of a journal does not have the form of C2SP tlog-tiles.',
+    fix: 'Get it again; if it still fails, do not trust where it came from.',
+  },
+  WIRE_WITNESS_KEY_INVALID: {
+    status: 400,
+    retry: 'after-fix',
+    summary: 'A text is not the key of a witness.',
+    fix: 'Give the verifier key as `countersign witness init` prints it: name+keyid+base64.',
+  },
+  WIRE_DOCUMENT_INVALID: {
+    status: 400,
+    retry: 'never',
+    summary:
+      'A document that stands beside a journal entry is missing or is not the one that the entry names.',
+    fix: 'Get it again; if it still fails, do not trust where it came from.',
+  },
+  WIRE_STATEMENT_INVALID: {
+    status: 502,
+    retry: 'never',
+    summary: 'A statement is not one that the trusted signer has signed in answer to this question.',
+    fix: 'Decide nothing by it, and approve nothing. Ask again; if it still fails, take the engine in between for compromised.',
+  },
   WIRE_RECEIPT_INVALID: {
     status: 400,
     retry: 'never',

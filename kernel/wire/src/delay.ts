@@ -6,15 +6,15 @@ export const delayForm = /^(?:0s|([1-9][0-9]{0,6})([smhd]))$/
 /** Longer would lock out those who set it by mistake: taking a delay back waits it out too. */
 export const delayMsMax = 90 * unitsMs.d
 
-/** How long a change that loosens waits.
- * @returns milliseconds, or undefined where the text is no delay or over `delayMsMax`. */
-export function parseDelay(text: string): number | undefined {
+/** How long a change that loosens waits; with another maximum, any time from now on.
+ * @returns milliseconds, or undefined where the text is no delay or over the maximum. */
+export function parseDelay(text: string, maxMs: number = delayMsMax): number | undefined {
   const match = delayForm.exec(text)
   if (match === null) return undefined
   const [, number, unit] = match
   if (number === undefined) return 0
   const delayMs = Number(number) * unitsMs[unit as keyof typeof unitsMs]
-  return delayMs <= delayMsMax ? delayMs : undefined
+  return delayMs <= maxMs ? delayMs : undefined
 }
 
 /** The inverse, in the largest unit that divides it, but 24h for a day. */

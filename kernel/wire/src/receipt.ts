@@ -50,6 +50,11 @@ export const receiptTypes = [
   'change-dropped',
   'freeze',
   'thaw',
+  'grant',
+  'wallet-owner',
+  'approval-requested',
+  'approved',
+  'rejected',
 ] as const
 export type ReceiptType = (typeof receiptTypes)[number]
 

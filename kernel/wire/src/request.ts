@@ -30,7 +30,8 @@ export function isPasskeyAlgorithm(kind: CredentialKind): kind is PasskeyAlgorit
   return kind === 'webauthn-p256' || kind === 'webauthn-ed25519'
 }
 
-export type Role = 'agent' | 'approver' | 'admin'
+/** `grantee`: may ask for signatures only under a grant. */
+export type Role = 'agent' | 'approver' | 'admin' | 'grantee'
 
 /** What a credential may do that no policy decides because no key is used. */
 export const powers = ['create-wallet', 'read', 'freeze'] as const

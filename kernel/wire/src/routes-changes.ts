@@ -166,4 +166,6 @@ export const delayableOperations: ReadonlySet<string> = new Set([
   'setLooseningDelay',
   'putBook',
   'putWalletGroup',
+  'createGrant',
+  'setWalletOwner',
 ])

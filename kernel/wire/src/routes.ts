@@ -1,10 +1,15 @@
 import type { TSchema } from 'typebox'
 import * as api from './api.ts'
+import { blastRadiusAnswer, blastRadiusQuery } from './api-blast-radius.ts'
 import { signedUserOperationAnswer, signUserOperationBody } from './api-chains.ts'
+import * as credentials from './api-credentials.ts'
 import { receiptSchema } from './api-values.ts'
 import { wireError } from './catalogue.ts'
 import { ordinaryLifetimeS, type ParsedRequest, quorumLifetimeS } from './request-signature.ts'
+import { approvalRoutes } from './routes-approvals.ts'
 import { changeRoutes } from './routes-changes.ts'
+import { grantRoutes } from './routes-grants.ts'
+import { journalRoutes } from './routes-journal.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT'
@@ -13,9 +18,10 @@ export interface Route {
   readonly operation: string
   /**
    * `quorum`: the admin quorum of the signer. `credential`: one signature; role, powers and policy decide.
-   * `rotation`: the old key and the new one; of an admin the quorum too.
+   * `rotation`: the old key and the new one; of an admin the quorum too. `owner`: the wallet’s owner alone, or the
+   * admin quorum.
    */
-  readonly auth: 'public' | 'credential' | 'quorum' | 'rotation'
+  readonly auth: 'public' | 'credential' | 'quorum' | 'rotation' | 'owner'
   /** Answered by the signer, to which the engine forwards it; otherwise by the engine. */
   readonly signer: boolean
   /** Of a success. */
@@ -303,8 +309,8 @@ export const routes = [
     signer: true,
     status: 201,
     summary: 'Add a credential.',
-    body: api.createCredentialBody,
-    answer: api.credentialChangeAnswer,
+    body: credentials.createCredentialBody,
+    answer: credentials.credentialChangeAnswer,
   },
   {
     method: 'POST',
@@ -315,7 +321,7 @@ export const routes = [
     status: 200,
     summary: 'Revoke a credential for good.',
     body: api.emptyBody,
-    answer: api.credentialChangeAnswer,
+    answer: credentials.credentialChangeAnswer,
   },
   {
     method: 'POST',
@@ -325,8 +331,8 @@ export const routes = [
     signer: true,
     status: 201,
     summary: 'Put a new key in the place of one’s own. Signed by the old key first, then by the new one.',
-    body: api.rotateCredentialBody,
-    answer: api.rotateCredentialAnswer,
+    body: credentials.rotateCredentialBody,
+    answer: credentials.rotateCredentialAnswer,
   },
   {
     method: 'GET',
@@ -338,7 +344,22 @@ export const routes = [
     summary: 'Get the custody statement of a wallet.',
     answer: api.custodyAnswer,
   },
+  {
+    method: 'GET',
+    pattern: '/v1/blast-radius',
+    operation: 'getBlastRadius',
+    auth: 'credential',
+    signer: true,
+    status: 200,
+    summary:
+      'The most that an attacker with these processes and credentials could move. Needs the power read.',
+    query: blastRadiusQuery,
+    answer: blastRadiusAnswer,
+  },
   ...changeRoutes,
+  ...grantRoutes,
+  ...approvalRoutes,
+  ...journalRoutes,
 ] as const satisfies readonly Route[]
 
 export type ApiRoute = (typeof routes)[number]
@@ -381,7 +402,7 @@ export function maxLifetimeS(route: Pick<Route, 'auth'>): number {
 
 /** Whether requests to a route may carry several signatures, which their signers add one after another. */
 export function isSignedByMany({ auth }: Pick<Route, 'auth'>): boolean {
-  return auth === 'quorum' || auth === 'rotation'
+  return auth === 'quorum' || auth === 'rotation' || auth === 'owner'
 }
 
 /**

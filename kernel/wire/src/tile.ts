@@ -26,7 +26,7 @@ export function parseTilePath(path: string): Tile | undefined {
   if (path.length > pathCharsMax) return undefined
   const [, levelText, indexText = '', widthText] = tileForm.exec(path) ?? []
   if (levelText === undefined) return undefined
-  const level = levelText === 'entries' ? levelText : Number(levelText)
+  const level: Tile['level'] = levelText === 'entries' ? levelText : Number(levelText)
   if (level !== 'entries' && level > tileLevelMax) return undefined
   const index = Number(indexText.replaceAll(/[x/]/g, ''))
   const width = widthText === undefined ? tileWidthMax : Number(widthText)

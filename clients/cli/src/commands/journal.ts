@@ -13,10 +13,13 @@ import {
 } from '@countersign/wire'
 import type { Command } from 'commander'
 import { cliError } from '../catalogue.ts'
-import { act, type Context, wholeNumber } from '../command.ts'
+import { act, type Context, collect, wholeNumber } from '../command.ts'
+import { fetchDocuments, writeJournalFolder } from '../journal-folder.ts'
 import { table } from '../output.ts'
 import { readJsonFile, readTextFile, type Settings, writeOwnFile } from '../settings.ts'
+import { throwFinding, verifyFolder } from '../verify-folder.ts'
 import {
+  checkContains,
   decodeProof,
   fetchCheckpoint,
   fetchJournal,
@@ -25,6 +28,9 @@ import {
   verifyContinuation,
   verifyJournal,
 } from '../verify-journal.ts'
+import { demandWitnessed } from '../witnessed.ts'
+import { addJournalEvidenceCommands } from './journal-evidence.ts'
+import { fetchWitnessed, type WitnessOptions, witnessDemand, witnessOptions } from './witness-options.ts'
 
 export function addJournalCommands(program: Command): void {
   const journal = program.command('journal').description('everything that the signer has decided')
@@ -32,6 +38,7 @@ export function addJournalCommands(program: Command): void {
   addVerify(journal)
   addProve(journal)
   addExport(journal)
+  addJournalEvidenceCommands(journal)
   addReceipt(program)
 }
 
@@ -67,12 +74,34 @@ function addVerify(journal: Command): void {
     .option('--quick', 'only that it continues what was seen before, by a consistency proof')
     .option('--forget', 'do not compare with the checkpoint of the last time')
     .option('--audience <id>', 'the signer that is trusted; by default the configured one')
+    .option('--offline <folder>', 'an export in a folder: everything is computed again from its files')
+    .option('--receipt <file>', 'with --offline: this receipt must be of the journal; give it again', collect)
+    .option(
+      '--checkpoint <file>',
+      'with --offline: the journal must continue this checkpoint, which you kept; give it again',
+      collect,
+    )
     .description('recompute the journal’s tree and check its signature; exit code 4 where it does not hold')
-  type Options = { quick?: boolean; forget?: boolean; audience?: string }
-  act(command, async (context, { quick, forget, audience }: Options, file: string | undefined) => {
+  witnessOptions(command)
+  type Options = WitnessOptions & {
+    quick?: boolean
+    forget?: boolean
+    audience?: string
+    offline?: string
+    receipt?: string[]
+    checkpoint?: string[]
+  }
+  act(command, async (context, options: Options, file: string | undefined) => {
+    const { quick, forget, audience, offline } = options
     const { settings, output } = context
     const pinned = audience ?? settings.audience
+    const witness = witnessDemand(options)
+    if (offline === undefined && (options.receipt ?? options.checkpoint) !== undefined)
+      throw cliError('CLI_USAGE', '--receipt and --checkpoint need --offline.')
+    if (offline !== undefined) return verifyOffline(context, { ...options, folder: offline, pinned, witness })
     if (file !== undefined) {
+      if (witness !== undefined)
+        throw cliError('CLI_USAGE', 'A file of JSON has no cosignatures; export a folder, and use --offline.')
       const exported = readExport(file)
       const remembered = forget === true ? undefined : recall(settings, exported.audience)
       const verified = verifyJournal(exported, {
@@ -85,19 +114,62 @@ function addVerify(journal: Command): void {
     const client = context.client()
     const trusted = pinned ?? (await client.audience())
     const remembered = forget === true ? undefined : recall(settings, trusted)
+    const note = witness === undefined ? undefined : await fetchWitnessed(settings)
+    const witnessed = witness === undefined || note === undefined ? undefined : demandWitnessed(note, witness)
     if (quick === true) {
       const { from, to, checkpoint } = await verifyContinuation(client, { audience: trusted, remembered })
+      if (note !== undefined) await verifyContinuation(client, { audience: trusted, remembered: note })
       remember(settings, trusted, checkpoint)
-      output.result({ valid: true, from, to }, () => [
+      output.result({ valid: true, from, to, witnessed }, () => [
         `The journal of ${to} entries continues the one of ${from}.`,
       ])
       return undefined
     }
-    const verified = verifyJournal(await fetchJournal(client), { audience: trusted, remembered })
+    const exported = await fetchJournal(client)
+    const verified = verifyJournal(exported, { audience: trusted, remembered })
+    if (note !== undefined) checkContains(exported, note, trusted)
     remember(settings, trusted, verified.checkpoint)
-    output.result({ valid: true, ...verified }, () => verifiedLines(verified))
+    output.result({ valid: true, ...verified, witnessed }, () => [
+      ...verifiedLines(verified),
+      ...(witnessed === undefined ? [] : [`Witnessed by ${witnessed.witnesses.join(', ')}.`]),
+    ])
     return undefined
   })
+}
+
+interface OfflineOptions {
+  readonly folder: string
+  readonly pinned: string | undefined
+  readonly witness: ReturnType<typeof witnessDemand>
+  readonly forget?: boolean
+  readonly receipt?: readonly string[]
+  readonly checkpoint?: readonly string[]
+}
+
+async function verifyOffline(
+  { output, settings }: Context,
+  { folder, pinned, witness, forget, receipt = [], checkpoint = [] }: OfflineOptions,
+): Promise<undefined> {
+  const { verified } = await verifyFolder(folder, {
+    audience: pinned,
+    witness,
+    receipts: receipt.map((file) => ({ file, receipt: readReceipt(file) })),
+    kept: checkpoint.map((file) => ({ file, note: readTextFile(file) })),
+    remembered: forget === true || pinned === undefined ? undefined : recall(settings, pinned),
+  })
+  throwFinding(verified)
+  const { findings: _, ...rest } = verified
+  const { size, documents, receipts, witnesses, seenSince } = rest
+  output.result({ valid: true, ...rest }, () => [
+    `The journal of ${rest.audience} holds: ${size} entries, ${documents} documents, ${receipts} receipts.`,
+    ...(rest.pinned
+      ? []
+      : ['Only the export itself names the signer: give --audience for one that you trust.']),
+    ...(witnesses.length === 0 ? [] : [`Witnessed by ${witnesses.join(', ')}.`]),
+    ...(checkpoint.length === 0 ? [] : ['It continues every checkpoint that was given.']),
+    ...(seenSince === undefined ? [] : [`It is an older state: ${seenSince} entries were seen here since.`]),
+  ])
+  return undefined
 }
 
 /** An export may be older than what was seen since; that is no rollback. */
@@ -162,17 +234,37 @@ function addProve(journal: Command): void {
 function addExport(journal: Command): void {
   const command = journal
     .command('export')
-    .argument('<file>', 'never overwritten')
-    .description('write the whole journal with its checkpoint, for others to verify offline')
-  act(command, async ({ output, client }, _options: object, file: string) => {
-    const exported = await fetchJournal(client())
-    const { size } = verifyJournal(exported)
-    writeOwnFile(file, `${JSON.stringify(exported)}\n`)
-    output.result({ file, size, audience: exported.audience }, () => [
-      `${file} holds ${size} entries; they verify.`,
-    ])
-    return undefined
-  })
+    .argument('<folder>', 'never overwritten; one file of JSON where it ends in .json')
+    .option('--prove <index>', 'also write the proof of this entry (C2SP tlog-proof); give it again', collect)
+    .description(
+      'write the whole journal as a C2SP tlog-tiles log of plain files, for others to verify offline',
+    )
+  act(
+    command,
+    async ({ output, client: open, settings }, { prove = [] }: { prove?: string[] }, file: string) => {
+      const client = open()
+      const exported = await fetchJournal(client)
+      const { size } = verifyJournal(exported, { audience: settings.audience })
+      if (!file.endsWith('.json')) {
+        const indices = prove.map(wholeNumber)
+        const beyond = indices.find((index) => index >= size)
+        if (beyond !== undefined)
+          throw cliError('CLI_USAGE', `The journal of ${size} entries has no entry ${beyond}.`)
+        const documents = await fetchDocuments(client, exported)
+        const witnessed = await fetchWitnessed(settings)
+        const { files } = await writeJournalFolder(file, { exported, witnessed, documents, prove: indices })
+        output.result({ folder: file, size, files, audience: exported.audience }, () => [
+          `${file} holds ${size} entries in ${files} files; they verify.`,
+        ])
+        return undefined
+      }
+      writeOwnFile(file, `${JSON.stringify(exported)}\n`)
+      output.result({ file, size, audience: exported.audience }, () => [
+        `${file} holds ${size} entries; they verify.`,
+      ])
+      return undefined
+    },
+  )
 }
 
 function addReceipt(program: Command): void {

@@ -1,20 +1,24 @@
 import { type Hex, parseJson } from '@countersign/bytes'
-import { type Policy, parsePolicy } from '@countersign/policy'
+import { lintPolicy, type Policy, parseAddressBook, parsePolicy } from '@countersign/policy'
 import { calls } from '@countersign/sdk'
 import type { Command } from 'commander'
 import { cliError } from '../catalogue.ts'
-import { act, gather, hashNow, listItemsMax } from '../command.ts'
+import { act, collect, gather, hashNow, listItemsMax } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { explainPolicy, intentOf, type PayloadOptions } from '../explain-policy.ts'
 import { table } from '../output.ts'
 import { readTextFile } from '../settings.ts'
 import { reportChange } from './changed.ts'
+import { addPolicyDiff } from './policy-diff.ts'
+import { addPolicyTest } from './policy-test.ts'
 import { executeOrWrite, type OutOption, outOption } from './quorum.ts'
 
 export function addPolicyCommands(program: Command): void {
   const policy = program.command('policy').description('what may be signed')
   addCheck(policy)
   addExplain(policy)
+  addPolicyTest(policy)
+  addPolicyDiff(policy, readPolicy)
   addApply(policy)
   addShow(policy)
   addAssign(policy)
@@ -31,9 +35,12 @@ function addCheck(policy: Command): void {
     .argument('<file>')
     .description('read a policy file as the signer would')
   act(command, ({ output }, _options: object, file: string) => {
-    const { id, hash, rules } = readPolicy(file)
-    output.result({ valid: true, id, hash, rules: rules.length }, () => [
+    const parsed = readPolicy(file)
+    const { id, hash, rules, books } = parsed
+    const warnings = lintPolicy(parsed)
+    output.result({ valid: true, id, hash, rules: rules.length, books, warnings }, () => [
       `${file} is a valid policy: ${id}, ${rules.length} rules, hash ${hash}`,
+      ...warnings.map(({ code, message }) => `warning: ${message} [${code}]`),
     ])
     return undefined
   })
@@ -49,14 +56,24 @@ function addExplain(policy: Command): void {
     .option('--raw <digest>', 'a 32-byte digest')
     .option('--as <credential-id>', 'who asks; by default the configured credential')
     .option('--role <role>', 'of who asks', 'agent')
-    .description('decide on this machine, with empty windows, and say why; exit code 3 where it refuses')
-  type Options = PayloadOptions & { as?: string; role: string }
+    .option('--book <file>', 'an address book that the policy refers to; can be repeated', collect)
+    .description(
+      'decide on this machine, with empty windows, and say why; exit code 3 where it refuses, 6 where it needs approval',
+    )
+  type Options = PayloadOptions & { as?: string; role: string; book?: string[] }
   act(command, ({ output, settings }, options: Options, file: string) => {
-    const explained = explainPolicy(readPolicy(file), intentOf(options), { ...options, settings })
+    const books = (options.book ?? []).map((book) => parseAddressBook(parseJson(readTextFile(book))))
+    const explained = explainPolicy(readPolicy(file), intentOf(options), { ...options, settings, books })
     output.result(explained.decision, () => explained.lines)
-    return explained.decision.permitted ? exitCodes.ok : exitCodes.refused
+    return outcomeCodes[explained.decision.outcome]
   })
 }
+
+const outcomeCodes = {
+  permitted: exitCodes.ok,
+  'needs-approval': exitCodes.waiting,
+  refused: exitCodes.refused,
+} as const
 
 function addApply(policy: Command): void {
   const command = policy

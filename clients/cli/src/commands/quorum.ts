@@ -29,13 +29,18 @@ export async function executeOrWrite<Answer>(
 ): Promise<Answer | undefined> {
   const admins: CountersignClient = context.admins()
   if (out === undefined) return admins.execute(call)
-  const request = await admins.prepare(call)
+  writeForCosigners(context, await admins.prepare(call), out)
+  return undefined
+}
+
+export function writeForCosigners({ output }: Context, request: SignedRequest, out: string): void {
   writeRequest(out, request, false)
-  context.output.result({ file: out, ...summaryOf(request) }, () => [
-    `${out} holds the request with 1 signature; it is valid for ${quorumLifetimeS / 3600} hours.`,
+  const summary = summaryOf(request)
+  const count = summary.signedBy.length
+  output.result({ file: out, ...summary }, () => [
+    `${out} holds the request with ${count} ${count === 1 ? 'signature' : 'signatures'}; it is valid for ${quorumLifetimeS / 3600} hours.`,
     `Next: countersign cosign ${out} --credential FILE, by each other admin; then countersign submit ${out}`,
   ])
-  return undefined
 }
 
 export function addQuorumCommands(program: Command): void {

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { cliError } from '../catalogue.ts'
 import { act, type RequestOptions, requestOf, requestOptions, wholeNumber } from '../command.ts'
 import { readBytesFile, readJsonFile } from '../settings.ts'
+import { addSignChainCommands } from './sign-chains.ts'
 
 interface ForWallet extends RequestOptions {
   readonly wallet: string
@@ -16,6 +17,7 @@ export function addSignCommands(program: Command): void {
   addTransaction(sign)
   addAuthorization(sign)
   addRaw(sign)
+  addSignChainCommands(sign)
   addSend(program)
 }
 
@@ -28,7 +30,7 @@ function addMessage(sign: Command): void {
     .argument('[text]', 'the message; or give --file or --hex')
     .option('--file <file>', 'the message as the bytes of a file')
     .option('--hex <hex>', 'the message as bytes')
-    .description('personal_sign (EIP-191)')
+    .description('EVM: personal_sign (EIP-191); SOLANA: the text as it is')
   type Options = ForWallet & { file?: string; hex?: Hex }
   act(command, async ({ output, client }, options: Options, text: string | undefined) => {
     const { body, call } = requestOf(options)

@@ -217,6 +217,22 @@ describe('hostile bytes', () => {
         const others = instructions.filter(
           ({ programAddress }) => programAddress !== address(computeBudgetProgram),
         )
+        const moved = intent.effects.flatMap((effect) =>
+          effect.kind === 'native-transfer' || effect.kind === 'token-transfer' ? [effect.amountMinor] : [],
+        )
+        for (const amount of instructions.flatMap(kitTransfers)) {
+          expect(moved).toContain(amount)
+          moved.splice(moved.indexOf(amount), 1)
+        }
+        const unread = intent.effects.flatMap((effect) =>
+          effect.kind === 'program-call' ? [`${effect.program} ${effect.data}`] : [],
+        )
+        for (const { programAddress, data = [] } of others) {
+          if (programs.some((one) => one === programAddress)) continue
+          const call = `${programAddress} ${encodeHex(Uint8Array.from(data as Uint8Array))}`
+          expect(unread).toContain(call)
+          unread.splice(unread.indexOf(call), 1)
+        }
         expect(intent.effects.filter(({ kind }) => kind === 'fee')).toHaveLength(1)
         expect(intent.effects.length).toBeGreaterThan(others.length)
       }),
