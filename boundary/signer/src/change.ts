@@ -5,6 +5,7 @@ import { type AuthenticationContext, type Caller, type Proven, prove } from './a
 import { signerError } from './catalogue.ts'
 import type { LedgerTx } from './ledger.ts'
 import { assignmentReasons, policyReasons } from './loosening.ts'
+import { checkNamedCredentials } from './named-credentials.ts'
 import { activeOf, listOfSubject, newCredential } from './new-credential.ts'
 import { reportingClones, takeUses } from './passkey.ts'
 import { type Change, carryOutOrPropose } from './pending-changes.ts'
@@ -71,6 +72,7 @@ export function putPolicy(
         `The policy in the body has the id ${parsed.id}, the path says ${id}.`,
       )
     }
+    await checkNamedCredentials(tx, parsed.document)
     const before = await tx.get('policy', id)
     checkExpected(before?.hash ?? null, expected, `policy ${id}`)
     const hash = policyHash(policy as PolicyDocument)

@@ -9,7 +9,10 @@ const nowMs = 1_800_000_000_000
 /** What the commit holds; what the caller once was does not matter. */
 function count(...records: readonly Partial<Credential>[]): Promise<unknown> {
   const stored = new Map<string, unknown>(
-    records.map((record, i) => [`c${i}`, { id: `c${i}`, role: 'admin', status: 'active', ...record }]),
+    records.map((record, i) => [
+      `c${i}`,
+      { id: `c${i}`, publicKey: `0x0${i}`, role: 'admin', status: 'active', ...record },
+    ]),
   )
   stored.set('organisation', { quorum: 2, policy: null })
   const tx = { nowMs, get: async (_kind: string, key: string) => stored.get(key) } as unknown as LedgerTx
@@ -24,6 +27,7 @@ it('counts each admin that is active in this commit once', async () => {
 
 const short: readonly (readonly [string, Partial<Credential>])[] = [
   ['two keys of one admin', { subject: 'c0' }],
+  ['two credentials of one key', { publicKey: '0x00' }],
   ['an approver', { role: 'approver' }],
   ['an agent', { role: 'agent' }],
   ['one that was revoked meanwhile', { status: 'revoked' }],

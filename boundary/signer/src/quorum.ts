@@ -10,13 +10,17 @@ export async function checkQuorum(tx: LedgerTx, caller: Caller): Promise<Organis
   const organisation = await tx.get('organisation', 'organisation')
   if (organisation === undefined) throw new Error('bug: a signer without an organisation')
   const subjects = new Set<string>()
+  // Two credentials of one key are one admin.
+  const keys = new Set<string>()
   for (const { id } of caller.credentials) {
     const credential = await tx.get('credential', id)
     if (credential === undefined || !isActive(credential, tx.nowMs)) continue
     // An API key is never an admin's; if it were, it would be the vote of whoever carries the traffic.
-    if (credential.role === 'admin' && credential.bearer !== true) subjects.add(subjectOf(credential))
+    if (credential.role !== 'admin' || credential.bearer === true) continue
+    subjects.add(subjectOf(credential))
+    keys.add(credential.publicKey)
   }
-  const admins = subjects.size
+  const admins = Math.min(subjects.size, keys.size)
   if (admins < organisation.quorum) {
     throw wireError(
       'WIRE_QUORUM_NOT_MET',

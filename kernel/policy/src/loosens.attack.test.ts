@@ -1,4 +1,5 @@
 import type { Effect } from '@countersign/intent'
+import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Facts } from './decision.ts'
 import { evaluate, windowsNeeded } from './evaluate.ts'
@@ -410,6 +411,69 @@ it.each(fields.map((field) => [field.effects[0], field] as const))(
     expect(spoken).toBeGreaterThan(0)
   },
 )
+
+/** Several parts at once, of one rule or two, both ways: what one part takes away another must not give back. */
+it('every change of several parts of rules on native coins', () => {
+  const nativeFields = fields.filter(({ effects }) => effects === native)
+  const asked = requests.filter(({ kind }) => kind === 'native-transfer')
+  const file = {
+    prices: { currency: 'USD', by: ['oracle'], maxAge: '10m' },
+    groups: board('b_1', 'b_2', 'b_3'),
+  }
+  const picks = fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength: 3 })
+  const ruleOf = (chosen: readonly (readonly [number, number])[], action: string): LooseRule => {
+    let rule: LooseRule = { action, effects: native }
+    for (const [f, v] of chosen) {
+      const { values, isPermitOnly } = nativeFields[f % nativeFields.length] as Field
+      const value = values[v % values.length] as LooseRule
+      if (action === 'forbid' && isPermitOnly === true) continue
+      const conditions = { ...(rule.when as object), ...(value.when as object) }
+      rule = { ...rule, ...value, ...(Object.keys(conditions).length === 0 ? {} : { when: conditions }) }
+    }
+    return rule
+  }
+  // Mostly the same part with another value, or one part more: anything else is told apart at once.
+  const change = fc.constantFrom<'value' | 'more' | 'less' | 'keep'>('value', 'value', 'more', 'less', 'keep')
+  const changed = (
+    chosen: readonly (readonly [number, number])[],
+    [how, f, v]: readonly [string, number, number],
+  ): readonly (readonly [number, number])[] => {
+    if (how === 'keep') return chosen
+    if (how === 'less') return chosen.slice(1)
+    if (how === 'more') return [...chosen, [f, v]]
+    return chosen.map(([part, value], i) => (i === 0 ? [part, v] : [part, value]))
+  }
+  const one = fc.tuple(
+    picks,
+    fc.constantFrom('permit', 'permit', 'forbid'),
+    fc.tuple(change, fc.nat(), fc.nat()),
+  )
+  let silent = 0
+  fc.assert(
+    fc.property(fc.array(one, { minLength: 1, maxLength: 2 }), (rows) => {
+      const open = rows.every(([, action]) => action === 'forbid') ? [{ effects: native }] : []
+      const [before, after] = [false, true].map((isAfter) =>
+        parse(file, [
+          ...rows.map(([chosen, action, how]) => ruleOf(isAfter ? changed(chosen, how) : chosen, action)),
+          ...open,
+        ]),
+      )
+      if (before === undefined || after === undefined || before.hash === after.hash) return
+      if (loosens(before, after).length > 0) return
+      silent++
+      for (const effectAsked of asked)
+        for (const world of worlds)
+          for (const total of totals)
+            if (
+              isPermitted(after, effectAsked, world, total) &&
+              !isPermitted(before, effectAsked, world, total)
+            )
+              expect({ before: before.document, after: after.document, effectAsked, world }).toBe('never')
+    }),
+    { numRuns: 500 },
+  )
+  expect(silent).toBeGreaterThan(20)
+})
 
 it('a token limit on one more mint, which differs by the case of its letters alone', () => {
   const mint = (name: string) => `solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/token:${name}`

@@ -142,4 +142,14 @@ describe('the table', () => {
   it('has a body for every POST and PUT, and none for GET', () => {
     for (const route of routes) expect('body' in route).toBe(route.method !== 'GET')
   })
+
+  it('refuses a long path before it takes it apart', () => {
+    const long = [
+      '/v1/'.padEnd(2_049, '/'),
+      '/v1/wallets?'.padEnd(2_049, 'a=1&'),
+      '/v1/wallets'.padEnd(2_049),
+    ]
+    for (const path of long) expect(codeOf(() => matchRoute('GET', path))).toBe('WIRE_INVALID_REQUEST')
+    expect(codeOf(() => matchRoute('GET', '/v1/'.padEnd(2_048, '/')))).toBe('WIRE_NOT_FOUND')
+  })
 })

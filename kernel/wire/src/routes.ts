@@ -5,7 +5,7 @@ import { signedUserOperationAnswer, signUserOperationBody } from './api-chains.t
 import * as credentials from './api-credentials.ts'
 import { receiptSchema } from './api-values.ts'
 import { wireError } from './catalogue.ts'
-import { ordinaryLifetimeS, type ParsedRequest, quorumLifetimeS } from './request-signature.ts'
+import { ordinaryLifetimeS, type ParsedRequest, pathCharsMax, quorumLifetimeS } from './request-signature.ts'
 import { approvalRoutes } from './routes-approvals.ts'
 import { changeRoutes } from './routes-changes.ts'
 import { grantRoutes } from './routes-grants.ts'
@@ -377,6 +377,9 @@ export interface RouteMatch {
  * the two cannot understand one signed path differently.
  * @throws {CountersignError} WIRE_NOT_FOUND, WIRE_METHOD_NOT_ALLOWED, WIRE_INVALID_REQUEST */
 export function matchRoute(method: string, path: string): RouteMatch {
+  // Nobody has signed it yet, and cutting four megabytes into segments takes half a second.
+  if (path.length > pathCharsMax)
+    throw wireError('WIRE_INVALID_REQUEST', `The path is over ${pathCharsMax} characters.`)
   const at = path.indexOf('?')
   const segments = (at === -1 ? path : path.slice(0, at)).split('/')
   const allowed: string[] = []
