@@ -1,5 +1,7 @@
 import {
   type ApiOperation,
+  approvableOperations,
+  approvalPendingAnswer,
   bearerOperations,
   changeProposedAnswer,
   delayableOperations,
@@ -55,6 +57,10 @@ const tagOf: ReadonlyArray<readonly [prefix: string, tag: string]> = [
   ['/v1/thaw', 'changes'],
   ['/v1/credentials', 'credentials'],
   ['/v1/custody', 'custody'],
+  ['/v1/approvals', 'approvals'],
+  ['/v1/facts', 'approvals'],
+  ['/v1/grants', 'grants'],
+  ['/v1/blast-radius', 'custody'],
 ]
 
 /** For the document only; nothing is validated or serialised with it. */
@@ -80,6 +86,10 @@ export function routeSchema(route: Route): FastifySchema & Record<string, unknow
     response: {
       [route.status]: { description: 'Done.', ...route.answer },
       ...(delayableOperations.has(route.operation) ? { 202: changeProposedAnswer } : {}),
+      // `sendTransaction` answers 202 with the transaction, whose status says that it waits.
+      ...(approvableOperations.has(route.operation) && route.status !== 202
+        ? { 202: approvalPendingAnswer }
+        : {}),
       '4xx': { description: 'Refused.', ...errorAnswerSchema },
       '5xx': { description: 'Not possible now.', ...errorAnswerSchema },
     },

@@ -1,13 +1,12 @@
-import { decodeBase64, isCountersignError, parseJson } from '@countersign/bytes'
-import { encodeTilePath, parseTilePath, type SignedRequest, type Tile, wireError } from '@countersign/wire'
+import { parseJson } from '@countersign/bytes'
+import { encodeTilePath, parseTilePath, type SignedRequest, wireError } from '@countersign/wire'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { engineError } from './catalogue.ts'
 import type { JournalReader } from './journal/journal-reader.ts'
+import { decodeTile, PublicTiles, tileError } from './journal/public-tiles.ts'
 import type { Logger } from './log.ts'
 import { toSignedRequest } from './request.ts'
 import type { SignerAnswer, SignerClient } from './signer-client.ts'
 
-/** Nothing of it is decided here: whatever this process alters does not hash to the signed checkpoint. */
 export interface TileSource {
   readonly signer: SignerClient
   /** Reads entries for whoever asks: only for the separate address, which is the operator's to open. */
@@ -16,21 +15,28 @@ export interface TileSource {
 
 const forever = 'max-age=31536000, immutable'
 const checkpointCaching = 'public, max-age=2'
-const tileAnswerCharsMax = 16_000_000
+const checkpointAnswerCharsMax = 100_000
 const connectionTimeoutMs = 60_000
 
 /** C2SP tlog-tiles under the paths that it gives: `/checkpoint` and `/tile/...`. */
 export function addTileRoutes(app: FastifyInstance, source: TileSource): void {
+  let tiles: PublicTiles | undefined
+  let asked: Promise<SignerAnswer> | undefined
   app.get('/checkpoint', { schema: { hide: true } }, async (_request, reply) => {
-    const { checkpoint } = bodyOf(await source.signer.get('/checkpoint')) as { checkpoint: string }
+    // However many ask at once, the signer is asked once.
+    asked ??= source.signer.get('/checkpoint').finally(() => {
+      asked = undefined
+    })
+    const { checkpoint } = bodyOf(await asked) as { checkpoint: string }
     return reply.header('cache-control', checkpointCaching).type('text/plain; charset=utf-8').send(checkpoint)
   })
   app.get('/tile/*', { schema: { hide: true } }, async (request, reply) => {
     const tile = parseTilePath(request.raw.url ?? '/')
     if (tile === undefined) throw wireError('WIRE_NOT_FOUND', 'This is not the path of a tile.')
     if (tile.level !== 'entries') {
-      const answer = await source.signer.get(encodeTilePath(tile) as `/tile/${string}`)
-      return sendTile(reply, answer, `public, ${forever}`)
+      tiles ??= new PublicTiles(source.signer)
+      const bytes = await tiles.get(tile)
+      return sendBytes(reply, bytes, `public, ${forever}`)
     }
     const { reader } = source
     const answer =
@@ -52,7 +58,7 @@ export function buildTileApi(source: Required<TileSource>, log: Logger): Fastify
   })
   app.setSerializerCompiler(() => (data) => String(data))
   app.setErrorHandler((error, _request, reply) => {
-    const known = isCountersignError(error) ? error : engineError('ENGINE_INTERNAL', 'The engine met a bug.')
+    const known = tileError(error)
     if (known.status >= 500) log.warn({ code: known.code, message: known.message }, 'a tile was not answered')
     return reply
       .code(known.status)
@@ -80,18 +86,16 @@ function sendTile(reply: FastifyReply, answer: SignerAnswer, caching: string): F
       .type('application/json; charset=utf-8')
       .send(answer.text)
   }
-  const { tile } = bodyOf(answer) as { tile: string }
-  return reply
-    .header('cache-control', caching)
-    .type('application/octet-stream')
-    .send(Buffer.from(decodeBase64(tile, 'tile')))
+  return sendBytes(reply, decodeTile(answer), caching)
+}
+
+function sendBytes(reply: FastifyReply, bytes: Buffer, caching: string): FastifyReply {
+  return reply.header('cache-control', caching).type('application/octet-stream').send(bytes)
 }
 
 /** @throws {CountersignError} WIRE_SIGNER_UNAVAILABLE */
 function bodyOf({ status, text }: SignerAnswer): unknown {
-  if (status === 200) return parseJson(text, { textCharsMax: tileAnswerCharsMax, depthMax: 4 })
+  if (status === 200) return parseJson(text, { textCharsMax: checkpointAnswerCharsMax, depthMax: 4 })
   const why = /"message":"((?:[^"\\]|\\.){1,300})"/.exec(text)?.[1] ?? `status ${status}`
   throw wireError('WIRE_SIGNER_UNAVAILABLE', `The signer does not show its journal: ${why}`)
 }
-
-export type { Tile }

@@ -1,6 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { countableVotes, policiesDigest } from '../../boundary/signer/src/approvals.ts'
-import type { ApprovalVote } from '../../boundary/signer/src/records.ts'
+import { createPrivateKey } from 'node:crypto'
+import { encodeHex } from '@countersign/bytes'
+import { addSignature, credentialId, prepareRequest } from '@countersign/wire'
+import { p256 } from '@noble/curves/nist.js'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { testAuthenticator, testOrigin, testRpId } from '../../kernel/wire/src/testing/authenticator.ts'
 import { payment } from '../faults/payment.ts'
 import {
   type ApprovingSigner,
@@ -39,6 +42,23 @@ const rotate = async (old: TestKey, next: TestKey) => {
   const body = { algorithm: 'p256', publicKey: next.publicKey, overlapS: 0 }
   const { status } = await signer.ask('POST', `/v1/credentials/${old.id}/rotate`, body, { by: [old, next] })
   expect(status).toBe(201)
+}
+/** A key without an authenticator around it. */
+const bareKey = (publicKey: Uint8Array, secret: Uint8Array): TestKey => {
+  const point = Buffer.from(p256.getPublicKey(secret, false))
+  const jwk = {
+    kty: 'EC',
+    crv: 'P-256',
+    d: Buffer.from(secret).toString('base64url'),
+    x: point.subarray(1, 33).toString('base64url'),
+    y: point.subarray(33).toString('base64url'),
+  }
+  return {
+    id: credentialId('p256', publicKey),
+    publicKey: encodeHex(publicKey),
+    key: createPrivateKey({ key: jwk, format: 'jwk' }),
+    name: 'twin',
+  }
 }
 const state = async (id: string) => (await signer.view(id)).state
 const haves = async (id: string) => (await signer.view(id)).needs.map(({ have }) => have)
@@ -232,22 +252,87 @@ describe('an approval does not outlive its credential', () => {
     expect([await state(id), await signedCount()]).toEqual(['refused', 0])
   })
 
-  it('counts once where one key is two credentials', async () => {
-    const layers = [{ layer: 'wallet', policy: undefined }] as const
-    const vote = (credential: string): ApprovalVote => ({
-      ...{ credential, subject: credential, atMs: 1, index: 1 },
-      policies: policiesDigest(layers),
-    })
-    const stored = async (id: string) => (await signer.test.signer.ledger.get('credential', id)) as object
-    const known = new Map<string, object>([
-      [alice.id, await stored(alice.id)],
-      [bob.id, await stored(bob.id)],
-      ['twin', { ...(await stored(alice.id)), id: 'twin', algorithm: 'webauthn-p256' }],
-    ])
-    const tx = { nowMs: signer.nowMs(), get: async (_kind: string, id: string) => known.get(id) }
-    const votes = [vote(alice.id), vote('twin'), vote(bob.id)]
-    const counted = await countableVotes(tx as never, { votes }, layers)
-    expect(counted.map(({ credential }) => credential)).toEqual([alice.id, bob.id])
+  it('counts once where one key is two credentials: a passkey, and a bare key', async () => {
+    const secret = new Uint8Array(32).fill(0x5a)
+    const passkey = testAuthenticator('webauthn-p256', secret)
+    const twin = bareKey(passkey.publicKey, secret)
+    await signer.addCredential(twin, 'approver')
+    const registration = {
+      algorithm: passkey.algorithm,
+      registration: passkey.register({ audience: signer.test.audience }),
+      rpId: testRpId,
+      origins: [testOrigin],
+      role: 'approver',
+      name: 'the same person',
+    }
+    expect((await signer.ask('POST', '/v1/credentials', registration, { by: admins })).status).toBe(201)
+    const members = [passkey.id, twin.id, carol.id]
+    expect((await signer.putPolicy(approvalPolicy(members))).status).toBe(200)
+    const votes = async (id: string, digest: string) => {
+      const prepared = prepareRequest({
+        method: 'POST',
+        path: `/v1/approvals/${id}/approve`,
+        body: JSON.stringify({ digest }),
+        audience: signer.test.audience,
+        requestId: `passkey-${id}`,
+      })
+      const by = passkey.signer({}, { created: createdS(), expires: createdS() + 60, nonce: 'A'.repeat(22) })
+      return signer.test.send({ request: await addSignature(prepared, by) })
+    }
+    const id = await signer.wait(10n)
+    const { digest } = await signer.view(id)
+    expect(await votes(id, digest)).toMatchObject({ status: 200, body: { state: 'waiting' } })
+    expect(await signer.approve(id, twin)).toMatchObject({ status: 200, body: { state: 'waiting' } })
+    expect([await haves(id), await signedCount()]).toEqual([[1], 0])
+    // The passkey's own vote is as good as any.
+    expect(await signer.approve(id, carol)).toMatchObject({ body: { state: 'signed' } })
+  })
+})
+
+describe('a request under a grant', () => {
+  const grant = async (maxUses: number) => {
+    const { rules } = approvalPolicy(ids())
+    const free = rules.map(({ approvals: _, ...rule }) => rule)
+    const body = {
+      to: signer.test.agent.id,
+      wallets: [signer.wallet.id],
+      rules: { version: 1, rules: free },
+      maxUses,
+      expires: new Date(signer.nowMs() + 60 * minuteMs).toISOString(),
+    }
+    const made = await signer.ask('POST', '/v1/grants', body, { by: admins })
+    expect(made.status).toBe(201)
+    return (made.body as { id: string }).id
+  }
+  const waitUnder = async (id: string, nonce: number) => {
+    const path = `/v1/wallets/${signer.wallet.id}/sign-transaction`
+    const body = { ...payment(10n, nonce), grant: id }
+    const { body: answer } = await signer.ask('POST', path, body, { by: signer.test.agent })
+    return (answer as { approval: { id: string } }).approval.id
+  }
+
+  it('is not signed once the grant is revoked or over, whoever has approved', async () => {
+    const id = await grant(5)
+    const [revoked, over] = [await waitUnder(id, 0), await waitUnder(await grant(5), 1)]
+    for (const one of [revoked, over]) await signer.approve(one, alice)
+    const { status } = await signer.ask('POST', `/v1/grants/${id}/revoke`, {}, { by: admins })
+    expect(status).toBe(200)
+    expect(errorCode(await signer.approve(revoked, bob))).toBe('SIGNER_APPROVAL_SETTLED')
+    signer.advance(60 * minuteMs)
+    expect(errorCode(await signer.approve(over, bob))).toBe('SIGNER_APPROVAL_SETTLED')
+    expect([await state(revoked), await state(over), await signedCount()]).toEqual(['refused', 'refused', 0])
+  })
+
+  it('takes its use when it is signed: of two that wait for the last one, one is signed', async () => {
+    const id = await grant(1)
+    const waiting = [await waitUnder(id, 0), await waitUnder(id, 1)]
+    for (const one of waiting) await signer.approve(one, alice)
+    const votes = await Promise.all(
+      waiting.map(async (one) => signedVote(one, (await signer.view(one)).digest, bob)),
+    )
+    const answers = await Promise.all(votes.map((vote) => signer.test.send(vote)))
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409])
+    expect(await signedCount()).toBe(1)
   })
 })
 
@@ -382,6 +467,18 @@ describe('whoever carries the traffic', () => {
     signer.advance(minuteMs)
     expect(errorCode(await signer.test.send(held))).toBe('SIGNER_APPROVAL_SETTLED')
     expect([await state(id), await signedCount()]).toEqual(['expired', 0])
+  })
+
+  it('nor where the signer could not end it in time: the vote’s own commit looks', async () => {
+    const id = await signer.wait(10n)
+    await signer.approve(id, alice)
+    const { digest, expiresAt } = await signer.view(id)
+    const settle = vi.spyOn(signer.test.signer.approvals, 'settle').mockResolvedValue()
+    signer.advance(Date.parse(expiresAt) - signer.nowMs())
+    const late = await signer.test.send(await signedVote(id, digest, bob))
+    expect([errorCode(late), await signedCount()]).toEqual(['SIGNER_APPROVAL_SETTLED', 0])
+    settle.mockRestore()
+    expect(await state(id)).toBe('expired')
   })
 
   it('cannot keep an approval for later than its own signature says', async () => {

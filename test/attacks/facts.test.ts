@@ -135,6 +135,7 @@ describe('a price', () => {
       [{ fact: { ...fact, currency: 'EUR' }, signature }, oracle],
       [{ fact, signature: forged.signature }, oracle],
       [{ fact: forged.fact, signature: forged.signature }, oracle],
+      [{ fact: forged.fact, signature: forged.signature }, agent],
     ] as const) {
       expect(errorCode(await signer.ask('POST', '/v1/facts', body, { by }))).toBe('SIGNER_FACT_REFUSED')
     }

@@ -1,8 +1,9 @@
 import type { PolicyDocument } from '@countersign/policy'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Answer } from '../../boundary/signer/src/signer.ts'
 import { payee } from '../faults/payment.ts'
 import { type GrantingSigner, hourMs, openGrantingSigner } from '../signer/granting-signer.ts'
-import type { TestKey } from '../signer/test-signer.ts'
+import { errorCode, type TestKey } from '../signer/test-signer.ts'
 
 const chain = 'eip155:31337'
 const coin = `${chain}/slip44:60`
@@ -170,5 +171,34 @@ describe('a compromised grantee', () => {
     // The agent's own fees have no limit, and that is said.
     expect([agent.bounded, both.bounded]).toEqual([false, false])
     expect(mostOf(both)).toBe(mostOf(agent))
+  })
+
+  it('of very many grants is taken to ask freely; and over one wallet there are not very many', async () => {
+    const thief = await test.credential('grantee', 'thief of a thousand')
+    const [walletId, ...others] = [
+      await test.wallet(test.owner),
+      await test.wallet(test.owner),
+      await test.wallet(test.owner),
+    ] as const
+    const grant = { to: thief.id, rules: boundedRules(1n, feeMinor) }
+    const asked = Array.from({ length: 251 }, () => test.grant({ ...grant, wallets: [walletId] }))
+    const answers = await Promise.all(asked)
+    const made = answers.filter(({ status }) => status === 201)
+    expect(made).toHaveLength(250)
+    expect(errorCode(answers.find(({ status }) => status !== 201) as never)).toBe('SIGNER_GRANTS_FULL')
+    expect(mostOf(await radius([thief], walletId))).toBe(250n * (1n + feeMinor))
+    const [first] = made as [Answer]
+    const { id } = first.body as { id: string }
+    await test.ask('POST', `/v1/grants/${id}/revoke`, {}, { by: test.owner })
+    await test.granted({ ...grant, wallets: [walletId] })
+    expect(errorCode(await test.grant({ ...grant, wallets: [others[0], walletId] }))).toBe(
+      'SIGNER_GRANTS_FULL',
+    )
+    const more = others.flatMap((wallet) =>
+      Array.from({ length: 126 }, () => ({ ...grant, wallets: [wallet] })),
+    )
+    await Promise.all(more.map((one) => test.granted(one)))
+    // The wallet's own policy has no limit on fees, and now nothing else is counted.
+    expect((await radius([thief], walletId)).bounded).toBe(false)
   })
 })

@@ -7,7 +7,7 @@ import {
   openGrantingSigner,
   paymentRules,
 } from '../signer/granting-signer.ts'
-import { errorCode, type TestKey } from '../signer/test-signer.ts'
+import { createTestKey, errorCode, type TestKey } from '../signer/test-signer.ts'
 
 let test: GrantingSigner
 let quorum: readonly TestKey[]
@@ -34,7 +34,7 @@ const proposed = async (wanted: Readonly<Record<string, unknown>> = {}) => {
 }
 const stateOf = async (change: string) => {
   const path = `/v1/changes/${change}`
-  const { body } = await test.ask('GET', path, undefined, { by: test.admins[0] as TestKey })
+  const { body } = await test.ask('GET', path, undefined, { by: test.admins[2] as TestKey })
   return body as { state: string; reason: string | null; receipt: { entry: { grant: string } } }
 }
 
@@ -80,6 +80,28 @@ it('outlives its admins, and ends by any one of the others', async () => {
   const revoked = await test.ask('POST', `/v1/grants/${id}/revoke`, {}, { by: test.admins[2] as TestKey })
   expect(revoked.status).toBe(200)
   expect(await test.pay(1n, id)).toBe('SIGNER_GRANT_REVOKED')
+})
+
+it('is dropped where its grantee was revoked meanwhile, or the wallet is frozen by then', async () => {
+  const key = createTestKey('gone by then')
+  const body = { algorithm: 'p256', publicKey: key.publicKey, role: 'grantee', name: 'gone by then' }
+  expect((await test.change('POST', '/v1/credentials', body, quorum)).status).toBe(202)
+  test.advance(dayMs)
+  const revoked = await proposed({ to: key.id })
+  expect((await test.change('POST', `/v1/credentials/${key.id}/revoke`, {}, quorum)).status).toBe(200)
+  test.advance(dayMs)
+  expect(await stateOf(revoked)).toMatchObject({
+    state: 'dropped',
+    reason: expect.stringContaining('not active'),
+  })
+
+  const frozen = await proposed()
+  const [by] = quorum as [TestKey]
+  const freeze = await test.ask('POST', '/v1/freeze', { reason: 'drill' }, { by })
+  test.advance(dayMs)
+  expect((await stateOf(frozen)).state).toBe('dropped')
+  const { at } = (freeze.body as { frozen: { at: string } }).frozen
+  expect((await test.change('POST', '/v1/thaw', { expected: at }, quorum)).status).toBe(200)
 })
 
 it('naming an owner waits too', async () => {

@@ -262,6 +262,22 @@ describe('a race', () => {
     expect((await shown(id)).state).toBe('revoked')
   })
 
+  it('of hundreds over two wallets leaves exactly what the grant’s total leaves', async () => {
+    const wallets = [await test.wallet(test.owner), await test.wallet(test.owner)]
+    const [pay, ...others] = paymentRules().rules
+    const limits = (pay?.limits ?? []).map((limit) => ({ ...limit, per: 'grant' as const }))
+    const id = await test.granted({ wallets, rules: { version: 1, rules: [{ ...pay, limits }, ...others] } })
+    const asked = Array.from({ length: 300 }, (_, i) =>
+      test.pay(7n, id, { wallet: wallets[i % 2] as string }),
+    )
+    const signed = (await Promise.all(asked)).filter((result) => result === 'signed')
+    expect(signed).toHaveLength(Math.floor(1_000 / 7))
+    expect(await test.pay(1_000n - 7n * BigInt(signed.length), id, { wallet: wallets[0] as string })).toBe(
+      'signed',
+    )
+    expect(await test.pay(1n, id, { wallet: wallets[1] as string })).toBe('POLICY_REFUSED')
+  })
+
   it('for a hundred grants at once makes each once, under its own id', async () => {
     const wallet = await test.wallet(test.owner)
     const made = await Promise.all(Array.from({ length: 100 }, () => test.granted({ wallets: [wallet] })))
@@ -309,6 +325,23 @@ describe('one wallet of several', () => {
   })
 })
 
+describe('an owner with a new key', () => {
+  it('has to grant with it: the old one, though it still asks for an hour, neither grants nor hands over', async () => {
+    const owner = await test.credential('grantee', 'owner')
+    const wallet = await test.wallet(owner)
+    const fresh = createTestKey('fresh')
+    const body = { algorithm: 'p256', publicKey: fresh.publicKey, overlapS: 3_600 }
+    await must(test.ask('POST', `/v1/credentials/${owner.id}/rotate`, body, { by: [owner, fresh] }), 201)
+    expect(errorCode(await test.grant({ wallets: [wallet] }, owner))).toBe('WIRE_QUORUM_NOT_MET')
+    const handOver = (by: TestKey) =>
+      test.ask('PUT', `/v1/wallets/${wallet}/owner`, { owner: test.grantee.id, expected: owner.id }, { by })
+    expect(errorCode(await handOver(owner))).toBe('SIGNER_OWNER_NEEDED')
+    const id = await test.granted({ wallets: [wallet] }, fresh)
+    expect(await test.pay(1n, id, { wallet })).toBe('signed')
+    await must(handOver(fresh), 200)
+  })
+})
+
 describe('a grantee with a new key', () => {
   it('goes on under its grants, keep-alive and windows included', async () => {
     const old = await test.credential('grantee', 'old')
@@ -346,6 +379,14 @@ it('uses, totals, ends and revocations outlast a restart', async () => {
     await own.reopen()
     own.advance(hourMs)
     expect(await own.pay(1n, kept)).toBe('SIGNER_GRANT_EXPIRED')
+    // A clock that is set back while the signer is down brings nothing back that ended before the last entry.
+    expect(await own.pay(1n, await own.granted())).toBe('signed')
+    own.setClock(-hourMs)
+    const outcome = await own.reopen().then(
+      () => own.pay(1n, kept),
+      (error: { code: string }) => error.code,
+    )
+    expect(['SIGNER_CLOCK_BACKWARDS', 'SIGNER_GRANT_EXPIRED']).toContain(outcome)
   } finally {
     await own.close()
   }

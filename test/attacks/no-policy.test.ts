@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { decodeHex, encodeBase64, type Hex } from '@countersign/bytes'
+import { decodeHex, encodeBase64, encodeHex, type Hex } from '@countersign/bytes'
 import { effectKinds } from '@countersign/intent'
 import type { PolicyDocument } from '@countersign/policy'
-import { approvableOperations, routes, type WalletAnswer } from '@countersign/wire'
+import { apiKeyHash, approvableOperations, encodeApiKey, routes, type WalletAnswer } from '@countersign/wire'
 import { p2tr, p2wpkh } from '@scure/btc-signer'
 import { address, createNoopSigner } from '@solana/kit'
 import { getTransferSolInstruction } from '@solana-program/system'
@@ -168,9 +169,9 @@ function codesOf({ body }: Answer): string[] {
 }
 
 /** Each route that signs refuses, for this reason, and the key is not touched. */
-async function expectRefused(code: string, more: object = {}): Promise<void> {
+async function expectRefused(code: string, send: (one: Asked) => Promise<Answer> = request): Promise<void> {
   for (const one of asked) {
-    const answer = await request(one, more)
+    const answer = await send(one)
     const name = `${one.operation} ${one.kind}`
     expect([name, answer.status, errorCode(answer)]).toEqual([name, 403, 'POLICY_REFUSED'])
     expect(codesOf(answer), name).toContain(code)
@@ -238,7 +239,7 @@ describe('a wallet without a policy', () => {
     const expires = new Date(test.nowMs() + 3_600_000).toISOString()
     const body = { to: test.test.agent.id, wallets: ids, rules: { version, rules }, expires }
     const { id } = (await must(201, ask('/v1/grants', body, { by: admins() }))) as { id: string }
-    await expectRefused('POLICY_NONE', { grant: id })
+    await expectRefused('POLICY_NONE', (one) => request(one, { grant: id }))
   })
 
   it('signs nothing for an admin, who is the whole quorum here', async () => {
@@ -307,7 +308,23 @@ describe('a wallet that may sign everything', () => {
     const expires = new Date(test.nowMs() + 3_600_000).toISOString()
     const body = { to: test.test.agent.id, wallets: ids, rules: { version, rules }, expires }
     const { id } = (await must(201, ask('/v1/grants', body, { by: admins() }))) as { id: string }
-    await expectRefused('POLICY_NO_RULE', { grant: id })
+    await expectRefused('POLICY_NO_RULE', (one) => request(one, { grant: id }))
+  })
+
+  it('signs nothing, on no route, for an API key: no rule says bearer', async () => {
+    const apiKey = encodeApiKey(new Uint8Array(randomBytes(32)))
+    const publicKey = encodeHex(apiKeyHash(apiKey))
+    const body = { algorithm: 'bearer', publicKey, role: 'agent', name: 'script', ratePerMinute: 600 }
+    await must(201, ask('/v1/credentials', body, { by: admins() }))
+    await expectRefused('POLICY_WHO', ({ operation, kind, body: bodyOf, preparedTransaction }) => {
+      const path = patternOf(operation).replace('{walletId}', wallets[kind].id)
+      const headers = { 'x-api-key': apiKey, 'idempotency-key': randomBytes(12).toString('hex') }
+      const text = JSON.stringify(bodyOf(wallets[kind]))
+      return test.test.send({
+        request: { method: 'POST', path, headers, body: text },
+        ...(preparedTransaction === undefined ? {} : { preparedTransaction }),
+      })
+    })
   })
 
   it('signs nothing any more when its policy is taken away', async () => {

@@ -6,7 +6,8 @@ import type { Wallet } from '@countersign/sdk'
 import { createCredentialFile } from '@countersign/sdk/node'
 import { createPublicClient, createTestClient, type Hex, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type CliResult, runCli } from '../../clients/cli/src/testing/run-cli.ts'
+import type { CliResult } from '../../clients/cli/src/testing/run-cli.ts'
+import { runHere } from '../../clients/cli/src/testing/run-here.ts'
 import { listBlocks, listSnippets } from '../house/snippets.ts'
 import { type Deployment, startDeployment } from './deployment.ts'
 
@@ -29,7 +30,8 @@ beforeAll(async () => {
   for (const name of ['ann', 'ben', 'cat', 'oracle', 'simulator']) {
     const { id, algorithm, publicKey } = await createCredentialFile(join(cwd, `${name}.json`))
     const role = name.length === 3 ? 'approver' : 'agent'
-    await deployment.admin.credentials.create({ algorithm, publicKey, role, name })
+    const powers = name === 'simulator' ? (['read'] as const) : []
+    await deployment.admin.credentials.create({ algorithm, publicKey, role, name, powers })
     credentials[`cred_${name}`] = id
   }
   const policy = JSON.parse(filled(textOf('policy')))
@@ -45,7 +47,7 @@ const chainUrl = () => (deployment.chain as { url: string }).url
 const client = () => createTestClient({ mode: 'anvil', transport: http(chainUrl()) })
 const balance = () => createPublicClient({ transport: http(chainUrl()) }).getBalance({ address: payee })
 const env = () => ({ COUNTERSIGN_URL: deployment.url, COUNTERSIGN_AUDIENCE: deployment.audience })
-const cli = (...args: string[]): Promise<CliResult> => runCli([...args, '--json'], { cwd, env: env() })
+const cli = (...args: string[]): Promise<CliResult> => runHere([...args, '--json'], { cwd, env: env() })
 const send = (requestId: string, ...more: string[]) =>
   cli(
     ...['send', '--credential', deployment.paths.agentFile, '--wallet', wallet.id, '--chain', '31337'],
@@ -77,7 +79,7 @@ async function runBlock(name: string, approval = ''): Promise<CliResult[]> {
       word.replace(/^"(.*)"$/, '$1'),
     )
     expect(program).toBe('countersign')
-    results.push(await runCli(args, { cwd, env: env() }))
+    results.push(await runHere(args, { cwd, env: env() }))
   }
   return results
 }
@@ -181,7 +183,7 @@ it('rejects as docs/approvals.md shows, and the caller learns why', async () => 
   expect(
     (await cli('approval', 'list', '--state', 'rejected', '--credential', 'ann.json')).json(),
   ).toMatchObject({ approvals: [{ approval: id, state: 'rejected' }] })
-  const shown = await runCli(['approval', 'show', id, '--credential', 'ann.json'], { cwd, env: env() })
+  const shown = await runHere(['approval', 'show', id, '--credential', 'ann.json'], { cwd, env: env() })
   expect(shown.stdout).toContain('"we do not know the payee"')
 })
 

@@ -129,7 +129,8 @@ async function assemble(
     name: 'signer init',
     command: process.execPath,
     args: [signerMain, 'init', '--config', paths.signerConfig],
-    env: signerEnv(),
+    // The raw key is needed from the start; a crash point is not.
+    env: signerEnv(options.backend === 'env' ? options.signerEnv : {}),
   })
 
   const start = async (name: DaemonName, env: Readonly<Record<string, string>> = {}): Promise<Ready> => {

@@ -6,7 +6,11 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   carriedOut,
+  createCountersignAccount,
   createCountersignClient,
+  createCredentialKey,
+  encodeSession,
+  importSession,
   type NewPasskey,
   type PasskeyReference,
   type Wallet,
@@ -19,6 +23,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Deployment, startDeployment } from './deployment.ts'
 import { findChromium } from './find-chromium.ts'
 
+const talk = { action: 'permit', effects: ['message'] }
 const policyFor = (id: string, credential: string) => ({
   version: 1,
   id,
@@ -113,7 +118,11 @@ const register = (page: Page, audience = deployment.audience, rpId?: string): Pr
   ) as Promise<NewPasskey>
 
 /** Adds it by the admins. */
-async function addPasskey(page: Page, role: 'agent' | 'approver' | 'admin', powers: readonly 'read'[] = []) {
+async function addPasskey(
+  page: Page,
+  role: 'agent' | 'grantee' | 'approver' | 'admin',
+  powers: readonly 'read'[] = [],
+) {
   const made = await register(page)
   const added = await deployment.admin.credentials.create({ ...made.credential, role, name: 'Alice', powers })
   expect(added).toMatchObject({
@@ -200,6 +209,45 @@ describe('a passkey in a browser', () => {
       await expect(
         deployment.agent.signMessage({ walletId: wallet.id, message: 'hello' }),
       ).rejects.toMatchObject({ code: 'POLICY_REFUSED' })
+    } finally {
+      await person.close()
+    }
+  })
+
+  it('owns a wallet, hands a session to a server, and ends it', async () => {
+    const person = await openPerson()
+    try {
+      const user = await addPasskey(person.page, 'grantee')
+      const policy = { ...policyFor('owned', user.id), rules: [{ ...talk, id: 'talk' }] }
+      await deployment.admin.policies.put({ id: 'owned', policy, expected: null })
+      const wallet: Wallet = await deployment.agent.wallets.create({ policy: 'owned', owner: user.id })
+      const server = await createCredentialKey('p256')
+      const added = { algorithm: 'p256', publicKey: server.signer.publicKey, role: 'grantee' } as const
+      await deployment.admin.credentials.create({ ...added, name: 'server' })
+      const body = {
+        to: server.signer.id,
+        wallets: [wallet.id],
+        rules: { version: 1, rules: [{ ...talk, id: 'hello', when: { text: { in: ['hello'] } } }] },
+        expires: new Date(Date.now() + 900_000).toISOString(),
+      }
+      const asked = { reference: user, method: 'POST', path: '/v1/grants', body } as const
+      const made = await send(await signIn(person.page, asked))
+      expect(made).toMatchObject({ status: 201, body: { grantedBy: { owner: user.id } } })
+      const grant = (made.body as { id: string }).id
+      const { url, audience } = deployment
+      const text = encodeSession({ signer: audience, url, wallet: wallet.id, grant, to: server.signer.id })
+      const session = await importSession(text, { credential: server.signer, audience })
+      const account = createCountersignAccount(session)
+      expect(account.address).toBe(wallet.address)
+      await account.signMessage({ message: 'hello' })
+      await expect(account.signMessage({ message: 'goodbye' })).rejects.toMatchObject({
+        code: 'POLICY_REFUSED',
+      })
+      const end = { ...asked, path: `/v1/grants/${grant}/revoke`, body: { reason: 'signed out' } }
+      expect((await send(await signIn(person.page, end))).status).toBe(200)
+      await expect(account.signMessage({ message: 'hello' })).rejects.toMatchObject({
+        code: 'SIGNER_GRANT_REVOKED',
+      })
     } finally {
       await person.close()
     }

@@ -129,7 +129,7 @@ it.each(moments)(
   },
 )
 
-it.each(['permitted', 'signed', 'verified', 'recorded'] as const)(
+it.each(['permitted', 'verified', 'recorded'] as const)(
   'killed at %s again and again while it goes on after a crash: signed once',
   async (point) => {
     const requestId = `again-${point}`

@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Command } from 'commander'
 import { expect, it } from 'vitest'
 import { createProgram } from '../../clients/cli/src/program.ts'
 
@@ -12,8 +11,9 @@ const documents = [
     .map((name) => join('docs', name)),
 ]
 const program = createProgram('0')
+type Command = typeof program
 
-/** Lines of `sh` blocks, and code spans, that begin with the command. */
+/** Lines of `sh` blocks, and code spans, that begin with the command. Fixes of errors stand in docs/errors.md. */
 function commandsIn(markdown: string): string[] {
   const fences = [...markdown.matchAll(/```(?:sh)?\n([\s\S]*?)```/g)].flatMap(([, text = '']) =>
     text.replaceAll(/\\\n\s*/g, ' ').split('\n'),

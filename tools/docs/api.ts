@@ -6,7 +6,7 @@ export const routesSource = 'kernel/wire/src/routes.ts'
 interface RouteFacts {
   readonly method: string
   readonly pattern: string
-  readonly auth: 'public' | 'credential' | 'quorum' | 'rotation'
+  readonly auth: 'public' | 'credential' | 'quorum' | 'rotation' | 'owner'
   readonly signer: boolean
   readonly status: number
   readonly summary: string
@@ -43,7 +43,7 @@ A refusal by policy is HTTP 403 with \`error\`, the whole \`decision\` and the \
 
 ## Routes
 
-\`credential\`: one signature; role, powers and policy decide. \`quorum\`: the signatures of the admin quorum. \`rotation\`: the old key's signature and the new one's.
+\`credential\`: one signature; role, powers and policy decide. \`quorum\`: the signatures of the admin quorum. \`rotation\`: the old key's signature and the new one's. \`owner\`: the signature of the wallet's owner, or those of the quorum.
 
 | route | needs | answered by | status | |
 |---|---|---|---|---|

@@ -206,13 +206,13 @@ export const signerErrors = {
     status: 404,
     retry: 'after-fix',
     summary: 'No address book has this id.',
-    fix: 'Check the id of the book; list them with `countersign book list`.',
+    fix: 'Check the id of the book; list them with `countersign book show`.',
   },
   SIGNER_GROUP_UNKNOWN: {
     status: 404,
     retry: 'after-fix',
     summary: 'No group of wallets has this id.',
-    fix: 'Check the id of the group; list them with `countersign wallet-group list`.',
+    fix: 'Check the id of the group; list them with `countersign wallet-group show`.',
   },
   SIGNER_WALLET_GROUPED: {
     status: 409,

@@ -9,7 +9,8 @@ import { authenticate, type Caller } from './authenticate.ts'
 import { signerError } from './catalogue.ts'
 import { checkNotFrozen } from './frozen.ts'
 import { termsOf } from './grant-json.ts'
-import { endedBecause, keptUntilMs, unknownGrant, usedUpBecause } from './grant-use.ts'
+import { leaveRoom } from './grant-room.ts'
+import { endedBecause, keptUntilMs, lastEndMs, unknownGrant, usedUpBecause } from './grant-use.ts'
 import { indexKeys } from './grants.ts'
 import type { LedgerTx } from './ledger.ts'
 import type { GrantRecord } from './records.ts'
@@ -30,6 +31,7 @@ export async function revokeGrant(
     if (record.revoked !== null) throw await endedBecause(tx, record, record.wallets[0] as string)
     const revoked = { by: caller.primary.id, atMs: tx.nowMs, reason: reason ?? null }
     for (const key of indexKeys(record)) tx.delete('grant-of', key)
+    await leaveRoom(tx, record.wallets, lastEndMs(record))
     return { change: 'revoked', record: { ...record, revoked } }
   })
 }

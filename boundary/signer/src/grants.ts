@@ -7,15 +7,15 @@ import { signerError } from './catalogue.ts'
 import { type Asked, change } from './change.ts'
 import { checkNotFrozen } from './frozen.ts'
 import { grantTerms } from './grant-json.ts'
+import { findRoom, type GrantRoom, takeRoom } from './grant-room.ts'
 import { keptUntilMs, lastEndMs } from './grant-use.ts'
 import type { LedgerTx } from './ledger.ts'
+import { checkNamedCredentials } from './named-credentials.ts'
 import { checkQuorum } from './quorum.ts'
 import type { GrantRecord, WalletRecord } from './records.ts'
 import type { Answer, Signer } from './signer.ts'
 import { isOwnedBy, proveOwnerOrQuorum } from './wallet-owner.ts'
 
-/** That hold over one wallet at the same time. */
-export const grantsPerWalletMax = 1_000
 /** An owner may have them compiled in the ledger's own thread; policies, which only the quorum can change, may be larger. */
 const rulesCharsMax = 32_768
 /** Five years. What is to go on longer is granted anew by somebody who still wants it. */
@@ -33,7 +33,7 @@ export function createGrant(signer: Signer, asked: Asked, wanted: CreateGrantBod
     const owner = isNew ? await soleOwner(tx, wallets, caller) : undefined
     const grantee = await granteeOf(tx, wanted.to)
     for (const { id } of wallets) await checkNotFrozen(tx, id)
-    await checkRoom(tx, wallets)
+    const room = await findRoom(tx, wanted.wallets)
     const record = await newRecord(tx, { wanted, grantee, owner, caller })
     const terms = grantTerms(record, wallets)
     const rules = record.rules as JsonObject
@@ -50,7 +50,7 @@ export function createGrant(signer: Signer, asked: Asked, wanted: CreateGrantBod
       body: { ...terms, rules },
       loosens:
         owner === undefined ? [{ why: `${grantee.id} (${grantee.name}) may ask under the grant` }] : [],
-      write: (index: number) => putNew(tx, { ...record, index, madeIndex: index }),
+      write: (index: number) => putNew(tx, { ...record, index, madeIndex: index }, room),
     }
   }
   return change(signer, asked, apply, {
@@ -93,17 +93,6 @@ async function granteeOf(tx: LedgerTx, id: string): Promise<Credential> {
   return credential
 }
 
-async function checkRoom(tx: LedgerTx, wallets: readonly WalletRecord[]): Promise<void> {
-  for (const { id } of wallets) {
-    const held = await tx.range('grant-of', `${id}/`, `${id}0`, grantsPerWalletMax)
-    if (held.length < grantsPerWalletMax) continue
-    throw signerError(
-      'SIGNER_GRANTS_FULL',
-      `${grantsPerWalletMax} grants hold over the wallet ${id} already.`,
-    )
-  }
-}
-
 interface Making {
   readonly wanted: CreateGrantBody
   readonly grantee: Credential
@@ -118,6 +107,7 @@ async function newRecord(
   const times = timesOf(wanted, tx.nowMs)
   const id = await newGrantId(tx)
   const { rules, rulesHash } = rulesOf(wanted, id)
+  await checkNamedCredentials(tx, rules)
   return {
     id,
     name: wanted.name ?? null,
@@ -183,10 +173,11 @@ function timeOf(text: string, name: string): number {
   return ms
 }
 
-function putNew(tx: LedgerTx, record: GrantRecord): void {
+function putNew(tx: LedgerTx, record: GrantRecord, room: GrantRoom): void {
   tx.put('grant', record.id, record, keptUntilMs(record))
   const untilMs = lastEndMs(record)
   for (const key of indexKeys(record)) tx.put('grant-of', key, { grant: record.id }, untilMs)
+  takeRoom(tx, room, untilMs)
 }
 
 /** Under what a grant is found for as long as it can be used. */

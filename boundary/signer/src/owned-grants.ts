@@ -4,7 +4,7 @@ import type { LedgerTx } from './ledger.ts'
 import type { GrantRecord, WalletRecord } from './records.ts'
 
 /** Of one grantee; with more of them its figure is that of one who may ask freely. */
-const grantsPerGranteeMax = 1_000
+const grantsPerGranteeMax = 500
 
 type Source = Pick<LedgerTx, 'get' | 'range' | 'nowMs'>
 

@@ -22,6 +22,7 @@ import type {
   WalletType,
 } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
+import type { GrantEndsRecord } from './grant-room.ts'
 import type { SignBody } from './sign-body.ts'
 import type { StoredRecord } from './store.ts'
 
@@ -39,6 +40,8 @@ export interface Records {
   'grant-use': { readonly uses: number }
   /** Key: what it is about (a wallet, the grantee, the owner that made it), and its id; while it can be used. */
   'grant-of': { readonly grant: string }
+  /** By wallet. */
+  'grant-ends': GrantEndsRecord
   'wallet-group': WalletGroupRecord
   change: ChangeRecord
   /** Key: when it is due, and the change's id; only pending ones are here. */

@@ -60,7 +60,9 @@ export async function isOwnedBy(
   const [only] = credentials
   if (!owner || only === undefined || credentials.length !== 1) return false
   const credential = await tx.get('credential', only.id)
-  return credential !== undefined && mayOwn(credential, tx.nowMs) && subjectOf(credential) === owner
+  // A key that was replaced may be why it was: it still asks for a while, and decides nothing for its owner.
+  if (credential === undefined || credential.replacedBy !== undefined) return false
+  return mayOwn(credential, tx.nowMs) && subjectOf(credential) === owner
 }
 
 async function hasActiveOwner(tx: LedgerTx, { owner }: WalletRecord): Promise<boolean> {

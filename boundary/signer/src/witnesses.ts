@@ -29,7 +29,7 @@ interface Kept extends CosignedRecord {
   readonly size: number
 }
 
-/** Which checkpoints witnesses have signed too: docs/decisions/0016. */
+/** Which checkpoints witnesses have signed too: docs/decisions/0017. */
 export class Witnesses {
   readonly #keys: readonly NoteKey[]
   readonly #quorum: number

@@ -1,4 +1,4 @@
-import { decodeHex } from '@countersign/bytes'
+import { decodeHex, parseAccountAddress } from '@countersign/bytes'
 import {
   evmTransactionIntent,
   type Intent,
@@ -14,7 +14,9 @@ import {
   evaluate,
   explainDecision,
   type Facts,
+  intentOfTestRequest,
   type Policy,
+  parseTestRequest,
   windowsNeeded,
 } from '@countersign/policy'
 import { credentialFromFile } from '@countersign/sdk/node'
@@ -26,14 +28,30 @@ export interface PayloadOptions {
   readonly message?: string
   readonly typedData?: string
   readonly raw?: string
+  /** A file with any other form. */
+  readonly request?: string
+  readonly walletAddress?: string
 }
 
 /** What would be signed, decoded by the same code as in the signer.
  * @throws {CountersignError} INTENT_*, CLI_USAGE */
-export function intentOf({ transaction, message, typedData, raw }: PayloadOptions): Intent {
-  const given = [transaction, message, typedData, raw].filter((payload) => payload !== undefined)
+export function intentOf({
+  transaction,
+  message,
+  typedData,
+  raw,
+  request,
+  walletAddress,
+}: PayloadOptions): Intent {
+  const given = [transaction, message, typedData, raw, request].filter((payload) => payload !== undefined)
   if (given.length !== 1) {
-    throw cliError('CLI_USAGE', 'Give exactly one of --transaction, --message, --typed-data and --raw.')
+    throw cliError(
+      'CLI_USAGE',
+      'Give exactly one of --transaction, --message, --typed-data, --raw and --request.',
+    )
+  }
+  if (request !== undefined) {
+    return intentOfTestRequest(parseTestRequest(readJsonFile(request)), { walletAddress })
   }
   if (transaction !== undefined) return evmTransactionIntent(decodeHex(transaction, '--transaction'))
   if (message !== undefined) return personalMessageIntent(message)
@@ -43,6 +61,7 @@ export function intentOf({ transaction, message, typedData, raw }: PayloadOption
 
 interface Asker {
   readonly as?: string
+  readonly walletAddress?: string
   readonly role: string
   readonly settings: Settings
   readonly books: readonly AddressBook[]
@@ -61,7 +80,7 @@ export function explainPolicy(
   return { decision: decisionToJson(decision), lines: explainDecision(decision) }
 }
 
-function factsOf(intent: Intent, { as, role, settings, books }: Asker): Facts {
+function factsOf(intent: Intent, { as, role, settings, books, walletAddress }: Asker): Facts {
   if (role !== 'agent' && role !== 'approver' && role !== 'admin' && role !== 'grantee') {
     throw cliError('CLI_USAGE', `There is no role ${role}.`, {
       fix: 'Roles are agent, grantee, approver and admin.',
@@ -70,6 +89,7 @@ function factsOf(intent: Intent, { as, role, settings, books }: Asker): Facts {
   const [file] = settings.credentialFiles
   return {
     walletId: 'wal_000000000000000000000000',
+    walletAddress: walletAddress === undefined ? undefined : parseAccountAddress(walletAddress),
     operation: intent.operation,
     credentialId: as ?? (file === undefined ? 'nobody' : credentialFromFile(file).id),
     role,

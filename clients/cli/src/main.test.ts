@@ -233,6 +233,14 @@ describe('policy', () => {
       expect(refused.code, refused.stdout).toBe(3)
       expect(refused.json()).toMatchObject({ permitted: false })
     }
+    const request = write('authorization.json', {
+      authorization: { contractAddress: recipient, chainId: 1, nonce: 0 },
+    })
+    const delegation = await run(['policy', 'explain', file, '--request', request])
+    expect(delegation.code, delegation.stdout).toBe(3)
+    expect(delegation.stdout).toContain('[POLICY_NO_RULE]')
+    const noRequest = await run(['policy', 'explain', file, '--request', typedData, '--json'])
+    expect(noRequest.json()).toMatchObject({ error: { code: 'POLICY_TEST_INVALID' } })
     expect((await run(['policy', 'explain', file])).code).toBe(2)
     expect((await run(['policy', 'explain', file, '--message', 'a', '--raw', '0x'])).code).toBe(2)
     expect((await run(['policy', 'explain', file, '--transaction', '0x02ff'])).code).toBe(1)

@@ -145,6 +145,93 @@ describe('a client that approves', () => {
   })
 })
 
+describe('an engine that lies about what waits', () => {
+  type Json = Record<string, unknown>
+  const statementOf = (body: unknown) => (body as { statement: Json }).statement
+  /** A client of bob whose engine changes what passes; `only`: the operation by a part of its path. */
+  const lied = (only: string, change: (body: Json) => unknown) =>
+    clientOf(() => signer.test, credentialOf(signer.approvers[1]), {
+      answer: (body, { path }) => (path.includes(only) ? change(body as Json) : body) as never,
+    })
+
+  it('cannot alter, swap, leave out or repeat a description', async () => {
+    const { approval } = await waiting(ask(6n))
+    const { approval: other } = await waiting(ask(600n))
+    const honest = await lied('nothing', (body) => body)
+    const kept: Json[] = []
+    await lied('/v1/approvals', (body) => {
+      kept.push(structuredClone(body))
+      return body
+    }).approvals.get(other.id)
+    const shown = await honest.approvals.get(other.id)
+    const changes: ((body: Json) => unknown)[] = [
+      (body) => ({ ...body, statement: { ...statementOf(body), effects: ['pays nobody'] } }),
+      (body) => ({ ...body, statement: { ...statementOf(body), payload: shown.payload } }),
+      (body) => ({ ...body, statement: { ...statementOf(body), digest: shown.digest } }),
+      (body) => ({ ...body, statement: { ...statementOf(body), needs: [] } }),
+      (body) => ({ ...body, statement: { ...statementOf(body), state: 'signed' } }),
+      (body) => ({ ...body, statement: { ...statementOf(body), expiresAt: '2099-01-01T00:00:00.000Z' } }),
+      (body) => ({ ...body, statement: { ...statementOf(body), requestedBy: { name: 'the boss' } } }),
+      // All of it genuine, but of another request, or of an earlier question.
+      () => kept[0],
+      (body) => ({ ...body, signature: kept[0]?.signature }),
+      (body) => ({ ...body, journalKey: `0x${'11'.repeat(32)}` }),
+      ({ statement }) => ({ statement }),
+    ]
+    for (const [i, change] of changes.entries()) {
+      const approving = lied(`/v1/approvals/${approval.id}`, change).approvals.approve(approval.id)
+      await expect(approving, `change ${i}`).rejects.toMatchObject({ code: 'WIRE_STATEMENT_INVALID' })
+    }
+    expect((await honest.approvals.get(approval.id)).votes).toEqual([])
+  })
+
+  it('cannot take a request from the list, or add one', async () => {
+    await waiting(ask(7n))
+    const items = async (change: (found: Json[]) => Json[]) => {
+      const client = lied('/v1/approvals', (body) => ({
+        ...body,
+        statement: { ...statementOf(body), items: change(statementOf(body).items as Json[]) },
+      }))
+      const found: unknown[] = []
+      for await (const item of client.approvals.list({ state: 'waiting' })) found.push(item)
+      return found.length
+    }
+    expect(await items((found) => found)).toBeGreaterThan(0)
+    for (const change of [
+      (found: Json[]) => found.slice(1),
+      (found: Json[]) => [...found].reverse().slice(0, -1),
+      (found: Json[]) => [...found, ...found],
+      (found: Json[]) => found.map((item) => ({ ...item, effects: [] })),
+    ]) {
+      await expect(items(change)).rejects.toMatchObject({ code: 'WIRE_STATEMENT_INVALID' })
+    }
+  })
+
+  it('cannot say that a vote was taken, or that nothing is signed yet', async () => {
+    const { approval } = await waiting(ask(8n))
+    const approve = (change: (body: Json) => unknown) =>
+      lied(`${approval.id}/approve`, change).approvals.approve(approval.id)
+    await expect(approve((body) => ({ ...body, receipt: undefined }))).rejects.toMatchObject({
+      code: 'SDK_ANSWER_UNPROVEN',
+    })
+    await expect(approve((body) => ({ ...body, verdict: 'rejected' }))).rejects.toMatchObject({
+      code: 'SDK_ANSWER_UNPROVEN',
+    })
+    const client = clientOf(() => signer.test, credentialOf(signer.test.agent), {
+      answer: (body) => ({ ...(body as Json), approval }) as never,
+    })
+    const message = await client.signMessage({ walletId: signer.wallet.id, message: 'hello' })
+    expect(message.signature).toMatch(/^0x/)
+    const pending = clientOf(() => signer.test, credentialOf(signer.test.agent), {
+      answer: (body) =>
+        ({ ...(body as Json), approval: { ...approval, id: `apr_${'0'.repeat(24)}` } }) as never,
+    })
+    await expect(
+      pending.signTransaction({ walletId: signer.wallet.id, ...payment(9n, nonce++) }),
+    ).rejects.toMatchObject({ code: 'SDK_ANSWER_UNPROVEN' })
+  })
+})
+
 describe('checkApprovalMatter', () => {
   it('refuses a description that is not of the bytes, whoever has made it', async () => {
     const { approval } = await waiting(ask(6n))

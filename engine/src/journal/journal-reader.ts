@@ -30,7 +30,7 @@ interface ReaderKey {
 const fileCharsMax = 16_384
 const othersMode = 0o077
 
-/** @param file As `countersign credential generate` makes it.
+/** @param file As `countersign credential create` makes it.
  * @throws {CountersignError} ENGINE_CONFIG_INVALID */
 export function openJournalReader(file: string, signer: SignerClient): JournalReader {
   const { id, algorithm, key } = readKey(file)

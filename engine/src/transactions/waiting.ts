@@ -31,12 +31,15 @@ export function followWaiting(engine: Transactions, pollMs = pollMsDefault): Wai
   let after = -1
   const onError = (error: unknown) =>
     engine.log.warn({ error: errorForLog(error) }, 'what waits for approval could not be looked at')
+  // One that cannot be settled now keeps none of the others waiting.
+  const settleOne = (row: TransactionRow) =>
+    settle(engine, row, (lane, work) => engine.lanes.run(lane, work)).catch(onError)
   const follower = repeat(
     pollMs,
     async () => {
       const rows = await engine.store.transactions.listWaiting(askedAtOnce, after)
       after = rows.length < askedAtOnce ? -1 : (rows.at(-1)?.seq ?? -1)
-      for (const row of rows) await settle(engine, row, (lane, work) => engine.lanes.run(lane, work))
+      for (const row of rows) await settleOne(row)
     },
     onError,
   )
@@ -45,7 +48,7 @@ export function followWaiting(engine: Transactions, pollMs = pollMsDefault): Wai
       votes.delete(approval)
       const row = await engine.store.transactions.findByApproval(approval)
       if (row?.state !== 'waiting-approval') continue
-      await settle(engine, row, (lane, done) => engine.lanes.run(lane, done))
+      await settleOne(row)
     }
   }
   return {

@@ -13,6 +13,7 @@ import { evmTransactionIntent } from './evm-transaction-intent.ts'
 
 /** COUNTERSIGN_FUZZ_RUNS=100000 for the long run. */
 const fuzzRuns = Number(process.env.COUNTERSIGN_FUZZ_RUNS ?? 5_000)
+const fuzzTimeoutMs = 1_800_000
 
 const hexOf = (bytes: number) => fc.uint8Array({ minLength: bytes, maxLength: bytes }).map(encodeHex)
 const addresses = hexOf(20)
@@ -179,7 +180,9 @@ describe('EVM transactions against viem', () => {
     )
   })
 
-  it('refuses what is near a transaction, or reads it as exactly those bytes; an effect and a fee each', () => {
+  it('refuses what is near a transaction, or reads it as exactly those bytes; an effect and a fee each', {
+    timeout: fuzzTimeoutMs,
+  }, () => {
     const near = viemTransactions.chain((given) => mutationsOf(decodeHex(serializeTransaction(given))))
     fc.assert(
       fc.property(near, (bytes) => {

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { type Address, type AssetId, decodeHex, parseAddress, parseJson } from '@countersign/bytes'
 import {
   type Effect,
@@ -16,7 +18,7 @@ import { explainDecision } from './decision-json.ts'
 import { effectFields } from './effect-fields.ts'
 import { describeExposure, exposureOf } from './exposure.ts'
 import { parseFact } from './fact.ts'
-import { codes, decide, effect, layersOf, nowMs, wallet } from './fixtures.ts'
+import { codes, decide, effect, alice as fixtureAlice, layersOf, nowMs, wallet } from './fixtures.ts'
 import { lintPolicy } from './lint.ts'
 import { type Policy, parsePolicy } from './policy.ts'
 import { runPolicyTests } from './policy-test.ts'
@@ -220,6 +222,28 @@ describe('docs/policy.md', () => {
     const report = runPolicyTests(examples.get('desk')!, tests, { nowMs })
     expect(report.cases.flatMap(({ problems }) => problems)).toEqual([])
     expect(report.passed).toBe(2)
+  })
+
+  it('writes a policy by a program that runs', () => {
+    const [, program = ''] = /```ts\n([\s\S]*?)```/.exec(markdown) ?? []
+    const cwd = fileURLToPath(new URL('..', docs))
+    const printed = execFileSync(process.execPath, ['--input-type=module', '-e', program], { cwd })
+    const written = parsePolicy(parseJson(printed.toString()))
+    expect(written.id).toBe('payroll')
+    expect(written.rules.map(({ id, action }) => [id, action])).toEqual([
+      ['pay', 'permit'],
+      ['no-digests', 'forbid'],
+    ])
+    const paid = (amountMinor: bigint) =>
+      codes(
+        decide(layersOf(written), {
+          effects: [effect.native({ amountMinor })],
+          facts: { books: new Map([['staff', parseAddressBook(staff)]]) },
+        }),
+      )
+    const staff = { version: 1, id: 'staff', addresses: [{ address: fixtureAlice }] }
+    expect(paid(10n ** 18n)).toEqual([])
+    expect(paid(10n ** 18n + 1n)).toEqual(['POLICY_AMOUNT'])
   })
 
   it('has every field of every kind', () => {

@@ -23,4 +23,5 @@ export {
   policyLimits,
   policySchema,
 } from './schema.ts'
+export { intentOfTestRequest, parseTestRequest, type TestRequest } from './test-request.ts'
 export type { Period } from './time-zone.ts'

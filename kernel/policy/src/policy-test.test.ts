@@ -1,5 +1,10 @@
+import { encodeBase64, encodeHex } from '@countersign/bytes'
+import { address } from '@solana/kit'
+import { getTransferSolInstruction } from '@solana-program/system'
 import { describe, expect, it } from 'vitest'
-import { alice, amountLimit, bob, chain, coin, nowMs, policyWith, token } from './fixtures.ts'
+import { keys, otherScripts, ownScripts, psbtOf } from '../../intent/testing/bitcoin-psbts.ts'
+import { kitMessage, solanaAccount, wallet as solanaWallet } from '../../intent/testing/solana-messages.ts'
+import { alice, amountLimit, bitcoin, bob, chain, coin, nowMs, policyWith, token } from './fixtures.ts'
 import { runPolicyTests } from './policy-test.ts'
 
 const parsed = policyWith(
@@ -39,6 +44,12 @@ const swap = {
   ],
 }
 const price = { by: 'oracle', asset: coin, currency: 'USD', price: '1', decimals: 1 }
+/** Of any account. */
+const ruleOf = (kind: string) => ({
+  effects: [kind],
+  ...(['user-operation', 'fee'].includes(kind) ? { when: { account: ['wallet', bob] } } : {}),
+})
+const solanaNetwork = 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp'
 const run = (...cases: object[]) => runPolicyTests(parsed, { version: 1, books, cases }, { nowMs })
 
 describe('runPolicyTests', () => {
@@ -101,6 +112,42 @@ describe('runPolicyTests', () => {
     )
     expect(report.cases.filter(({ passed }) => !passed)).toEqual([])
     expect(report).toMatchObject({ passed: 11, failed: 0 })
+  })
+
+  it('decodes whatever wallets sign, as the signer does', () => {
+    const transfer = getTransferSolInstruction({
+      source: { address: address(solanaWallet) } as never,
+      destination: address(solanaAccount(0xaa)),
+      amount: 5n,
+    })
+    const spend = { script: ownScripts.p2wpkh, amount: 9_000n, proof: 'both' } as const
+    const { psbt } = psbtOf([spend], [{ script: otherScripts.p2wpkh, amount: 8_000n }])
+    const operation = {
+      ...{ sender: bob, nonce: '1', callData: '0x', callGasLimit: '1', verificationGasLimit: '1' },
+      ...{ preVerificationGas: '1', maxFeePerGas: '1', maxPriorityFeePerGas: '1' },
+    }
+    const entryPoint = '0x0000000071727De22E5E9d8BAf0edAc6f37da032'
+    const solana = { message: encodeBase64(kitMessage([transfer])), chain: solanaNetwork }
+    const publicKey = encodeHex(keys.publicKey)
+    const bitcoinRequest = { psbt: encodeBase64(psbt), chain: bitcoin, publicKey, form: 'p2wpkh' }
+    const requests: [object, string[], object?][] = [
+      [{ authorization: { contractAddress: alice, chainId: 1, nonce: 0 } }, ['delegation']],
+      [{ userOperation: { entryPoint, chainId: 8453, operation } }, ['user-operation', 'fee']],
+      [{ solana }, ['native-transfer', 'fee'], { address: solanaWallet }],
+      [{ bitcoin: bitcoinRequest }, ['native-transfer', 'fee']],
+    ]
+    for (const [request, kinds, wallet] of requests) {
+      // Each effect by a rule that is about its kind alone, so that the rules name what was decoded.
+      const permissive = policyWith({}, ...[...new Set(kinds)].map((kind) => ({ id: kind, ...ruleOf(kind) })))
+      const decided = (more: object) =>
+        runPolicyTests(permissive, { version: 1, cases: [{ name: 'a', request, ...more }] }, { nowMs })
+      const right = { ...(wallet === undefined ? {} : { wallet }), expect: 'permitted', rules: kinds }
+      expect(decided(right).cases.flatMap(({ problems }) => problems)).toEqual([])
+      expect(decided({ ...right, rules: ['pay'] }).failed).toBe(1)
+    }
+    expect(() => run({ name: 'a', request: { solana }, expect: 'refused' })).toThrow(
+      'the address of the wallet',
+    )
   })
 
   it('says what is not as expected', () => {

@@ -1,13 +1,5 @@
-import { decodeHex, type Hex, isCountersignError, parseAccountAddress } from '@countersign/bytes'
-import {
-  evmTransactionIntent,
-  type Intent,
-  operations,
-  personalMessageIntent,
-  rawDigestIntent,
-  type TypedDataInput,
-  typedDataIntent,
-} from '@countersign/intent'
+import { type Hex, isCountersignError, parseAccountAddress } from '@countersign/bytes'
+import type { Intent } from '@countersign/intent'
 import Type from 'typebox'
 import { Check } from 'typebox/value'
 import { addressBookSchema, parseAddressBook } from './address-book.ts'
@@ -30,38 +22,9 @@ import {
   strict,
   strictNonEmpty,
 } from './schema-terms.ts'
-import { readEffect } from './test-effect.ts'
+import { intentOfTestRequest, testRequestSchema } from './test-request.ts'
 
 const casesMax = 10_000
-const anything = Type.Unknown()
-
-const request = Type.Object(
-  {
-    transaction: Type.Optional(
-      Type.String({
-        description: 'An unsigned EVM transaction, 0x-hexadecimal.',
-        pattern: '^0x([0-9a-fA-F]{2})+$',
-      }),
-    ),
-    message: Type.Optional(Type.String({ description: 'A message for personal_sign.', maxLength: 100_000 })),
-    typedData: Type.Optional(
-      Type.Object(
-        { domain: anything, types: anything, primaryType: anything, message: anything },
-        { ...strict, description: 'EIP-712 typed data.' },
-      ),
-    ),
-    raw: Type.Optional(Type.String({ description: 'A 32-byte digest.', pattern: '^0x[0-9a-fA-F]{64}$' })),
-    effects: Type.Optional(
-      Type.Array(Type.Record(Type.String(), anything, { description: 'An effect by its decoded fields.' }), {
-        description: 'Effects as they would be decoded; integers are decimal strings.',
-        minItems: 1,
-        maxItems: 100,
-      }),
-    ),
-    operation: Type.Optional(oneOf(operations, 'What the key is asked for; only beside "effects".')),
-  },
-  { ...strictNonEmpty, description: 'What is to be signed: exactly one of its forms.' },
-)
 
 const price = Type.Object(
   {
@@ -98,7 +61,7 @@ const simulation = Type.Object(
 const testCase = Type.Object(
   {
     name: Type.String({ description: 'Says what the case is about.', minLength: 1, maxLength: 200 }),
-    request,
+    request: testRequestSchema,
     as: Type.Optional(
       Type.Object(
         {
@@ -211,7 +174,9 @@ interface Setting {
 
 function runCase(policy: Policy, one: CaseDocument, setting: Setting): PolicyTestResult {
   const { path } = setting
-  const intent = within(`${path}.request`, one.name, () => intentOf(one.request, `${path}.request`))
+  const intent = within(`${path}.request`, one.name, () =>
+    intentOfTestRequest(one.request, { walletAddress: one.wallet?.address, path: `${path}.request` }),
+  )
   const facts = factsOf(one, intent, setting)
   const layers = [{ layer: 'wallet', policy }] as const
   const unmatched = new Set(Object.keys(one.used ?? {}))
@@ -294,27 +259,6 @@ function simulationsOf(
     })
     return fact.type === 'simulation' ? [fact] : []
   })
-}
-
-function intentOf({ operation, ...forms }: CaseDocument['request'], path: string): Intent {
-  const { transaction, message, typedData, raw, effects } = forms
-  if (Object.keys(forms).length !== 1) {
-    throw invalid(path, 'it needs exactly one of transaction, message, typedData, raw and effects')
-  }
-  if (operation !== undefined && effects === undefined) {
-    throw invalid(`${path}.operation`, 'the form of the request says which operation it is')
-  }
-  if (transaction !== undefined) return evmTransactionIntent(decodeHex(transaction))
-  if (message !== undefined) return personalMessageIntent(message)
-  if (typedData !== undefined) return typedDataIntent(typedData as unknown as TypedDataInput)
-  if (raw !== undefined) return rawDigestIntent(decodeHex(raw, 'raw', 32))
-  return {
-    operation: operation ?? 'sign-transaction',
-    chain: undefined,
-    effects: (effects ?? []).map((effect, i) => readEffect(effect, `${path}.effects[${i}]`)),
-    toSign: new Uint8Array(32),
-    payloadDigest: `0x${'00'.repeat(32)}`,
-  }
 }
 
 function within<T>(path: string, name: string, read: () => T): T {

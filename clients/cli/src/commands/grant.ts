@@ -33,6 +33,12 @@ interface CreateOptions extends OutOption {
   readonly asOwner?: boolean
 }
 
+const createExample = `
+  countersign grant create --as-owner --credential alice.json --to cred_… --wallet wal_… \\
+    --rules agent-rules.json --expires 30d --max-uses 1000 --name "gas bot"
+
+The rules only narrow: nothing is signed that the policies of the wallet do not permit.`
+
 function addCreate(grant: Command): void {
   const command = grant
     .command('create')
@@ -47,6 +53,7 @@ function addCreate(grant: Command): void {
     .option('--name <name>', 'for people')
     .option('--as-owner', 'sign as the owner of the wallets, with --credential; without it the admins sign')
     .description('the owner of the wallets alone, or the admin quorum, whose grant loosens and so may wait')
+    .addHelpText('after', createExample)
   outOption(command)
   act(command, async (context, options: CreateOptions) => {
     const call = calls.createGrant(newGrant(options))

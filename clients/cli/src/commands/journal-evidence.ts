@@ -7,11 +7,15 @@ import { exitCodes } from '../exit-codes.ts'
 import { parseRpcs } from '../json-rpc.ts'
 import { table } from '../output.ts'
 import { type AccountReconciled, reconcileJournal } from '../reconcile-journal.ts'
+import { writeOwnFile } from '../settings.ts'
+import { openCheckpoint } from '../verify-journal.ts'
 import { addCsvCommand, verifiedEntries } from './journal-csv.ts'
+import { fetchWitnessed } from './witness-options.ts'
 
 /** What auditors and accountants ask of the journal. */
 export function addJournalEvidenceCommands(journal: Command): void {
   addKey(journal)
+  addCheckpoint(journal)
   addSearch(journal)
   addReconcile(journal)
   addCsvCommand(journal)
@@ -28,6 +32,27 @@ function addKey(journal: Command): void {
     const publicKey = decodeHex(journalKey, 'journalKey', 32)
     const key = encodeNoteKey({ name: journalOrigin(audience), publicKey })
     output.result({ key, audience }, () => [key])
+    return undefined
+  })
+}
+
+function addCheckpoint(journal: Command): void {
+  const command = journal
+    .command('checkpoint')
+    .argument('[file]', 'where to keep it, never overwritten; otherwise it is printed')
+    .description(
+      'the journal’s signed state with its cosignatures: keep it, and nobody can put the journal back',
+    )
+  act(command, async ({ output, client, settings }, _options: object, file: string | undefined) => {
+    const { journalKey, audience } = await client().identity()
+    if (journalKey === null)
+      throw cliError('CLI_VERIFICATION_FAILED', 'The signer is sealed and shows no key.')
+    const note = await fetchWitnessed(settings)
+    const { size } = openCheckpoint(note, journalKey, settings.audience ?? audience)
+    if (file !== undefined) writeOwnFile(file, note)
+    output.result({ audience, size, checkpoint: note, ...(file === undefined ? {} : { file }) }, () =>
+      file === undefined ? [note.trimEnd()] : [`${file} has the checkpoint over ${size} entries.`],
+    )
     return undefined
   })
 }

@@ -54,6 +54,11 @@ function addExplain(policy: Command): void {
     .option('--message <text>', 'a message for personal_sign')
     .option('--typed-data <file>', 'typed data as JSON')
     .option('--raw <digest>', 'a 32-byte digest')
+    .option(
+      '--request <file>',
+      'JSON: a user operation, Solana, Bitcoin and others, as in files for policy test',
+    )
+    .option('--wallet-address <address>', 'whom "wallet" stands for')
     .option('--as <credential-id>', 'who asks; by default the configured credential')
     .option('--role <role>', 'of who asks', 'agent')
     .option('--book <file>', 'an address book that the policy refers to; can be repeated', collect)

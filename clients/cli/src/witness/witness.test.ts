@@ -148,7 +148,7 @@ describe('a witness', () => {
     ['no old size', `${journal.checkpoint(history('a', 1))}`],
     ['a negative size', `old -1\n\n${journal.checkpoint(history('a', 1))}`],
     ['a size over 2^53', `old 9999999999999999\n\n${journal.checkpoint(history('a', 1))}`],
-    ['a hash that is short', `old 0\nAAAA\n\n${journal.checkpoint(history('a', 1))}`],
+    ['a hash that is no base64', `old 0\nAA!A\n\n${journal.checkpoint(history('a', 1))}`],
     ['64 hashes', `old 0\n${`${'A'.repeat(43)}=\n`.repeat(64)}\n${journal.checkpoint(history('a', 1))}`],
     ['no note', 'old 0\n\n'],
     ['a body without end', `old 0\n\n${'x'.repeat(70_000)}`],

@@ -19,6 +19,7 @@ import { encodeWithoutWitness } from './transaction-bytes.ts'
 
 /** COUNTERSIGN_FUZZ_RUNS=100000 for the long run. */
 const fuzzRuns = Number(process.env.COUNTERSIGN_FUZZ_RUNS ?? 1_500)
+const fuzzTimeoutMs = 1_800_000
 
 const scripts = fc.constantFrom(ownScripts.p2wpkh, ownScripts.p2tr, otherScripts.p2wpkh, otherScripts.p2tr)
 const amounts = fc.bigInt({ min: 1n, max: 1_000_000_000n })
@@ -106,7 +107,9 @@ describe('hostile bytes', () => {
     .sample(cases, { numRuns: 200, seed: 7 })
     .map(({ spends, outputs, version, lockTime }) => psbtOf(spends, outputs, { version, lockTime }).psbt)
 
-  it('near a PSBT: refused, or read as exactly those bytes, with every output an effect or change', () => {
+  it('near a PSBT: refused, or read as exactly those bytes, with every output an effect or change', {
+    timeout: fuzzTimeoutMs,
+  }, () => {
     let taken = 0
     fc.assert(
       fc.property(fc.constantFrom(...valid).chain(mutationsOf), (bytes) => {

@@ -38,6 +38,7 @@ import { solanaTransactionIntent } from './solana-transaction-intent.ts'
 
 /** COUNTERSIGN_FUZZ_RUNS=100000 for the long run. */
 const fuzzRuns = Number(process.env.COUNTERSIGN_FUZZ_RUNS ?? 3_000)
+const fuzzTimeoutMs = 1_800_000
 
 const accounts = fc
   .oneof(
@@ -200,7 +201,9 @@ describe('hostile bytes', () => {
   }))
   const valid = messages(fc.oneof(unknownInstructions, knownInstructions, budget))
 
-  it('near a message: refused, or read as exactly those bytes, no instruction without an effect', () => {
+  it('near a message: refused, or read as exactly those bytes, no instruction without an effect', {
+    timeout: fuzzTimeoutMs,
+  }, () => {
     const near = valid.chain(({ bytes, tables }) =>
       fc.record({ bytes: mutationsOf(bytes), tables: fc.constant(tables) }),
     )
