@@ -39,7 +39,18 @@ describe('npm run bench', () => {
     const { stdout } = await run(process.execPath, [main, 'mpc', '--json'], { timeout: 170_000 })
     const report = JSON.parse(stdout)
     expect(report).toMatchObject({ name: 'mpc', full: false, commit: expect.any(String) })
-    for (const figure of Object.values(report.ratios)) expect(figure).toBeGreaterThan(0)
+    expect(Object.keys(report.ratios)).toEqual([
+      'signNoble',
+      'signFast',
+      'onlineNoble',
+      'onlineFast',
+      'dkgNoble',
+      'dkgFast',
+      'frostEd25519',
+    ])
+    const { signUnits, onlineUnits } = report.results.browser
+    for (const figure of [...Object.values(report.ratios), signUnits, onlineUnits])
+      expect(figure).toBeGreaterThan(0)
     // Not how fast, but how much: sizes are the protocol's.
     expect(report.bytes.sign).toBeLessThanOrEqual(62_000)
     expect(report.bytes.online).toBeLessThanOrEqual(200)

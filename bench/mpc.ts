@@ -18,7 +18,7 @@ function cpuMs(): number {
 
 export async function benchMpc({ full, say }: BenchOptions): Promise<BenchOutcome> {
   const native = await loadNativeSecp256k1Group()
-  const runs = full ? 60 : 10
+  const runs = full ? 60 : 5
   const signing = { threshold: 2, clockMs: cpuMs } as const
   const noble = await measureSigning({ ...signing, group: nobleSecp256k1Group, runs })
   say(`noble: ${shown(noble.signUnits)} units to sign, ${shown(noble.onlineUnits)} online`)

@@ -35,10 +35,12 @@ export interface Reshare {
     readonly seed: Uint8Array
   }[]
   readonly instance: Uint8Array
+  /** 0x70 is an import: from one party that has the whole key. */
+  readonly ceremony?: 0x40 | 0x70
 }
 
 /** docs/mpc-protocol.md, "Reshare", with everybody in one loop. */
-export function reshareKey({ committee, old, instance }: Reshare): {
+export function reshareKey({ committee, old, instance, ceremony = 0x40 }: Reshare): {
   frames: readonly Frame[]
   keys: ReadonlyMap<number, KeyShare>
 } {
@@ -61,7 +63,7 @@ export function reshareKey({ committee, old, instance }: Reshare): {
       curve.encode(publicShares.get(key.index) as Point),
     ]),
   )
-  const ctx0 = context(committee, 0x40, instance, subject)
+  const ctx0 = context(committee, ceremony, instance, subject)
   const out = new Transcript(suite)
   const ks = Array.from({ length: t }, (_, k) => k)
   const n = u16(members.length)

@@ -14,7 +14,7 @@ import {
 } from '@countersign/mpc'
 import { type Delivery, runNetwork, seededRandom } from '@countersign/mpc/testing'
 import { describe, expect, it } from 'vitest'
-import { sha256 } from './curves.ts'
+import { secp256k1, sha256, times } from './curves.ts'
 import { generateKey } from './key-generation.ts'
 import type { Committee, Frame, KeyShare as ReferenceShare } from './protocol.ts'
 import { recoverShare } from './recovery.ts'
@@ -26,7 +26,7 @@ const identitiesOf = (indices: readonly number[]) =>
   new Map(indices.map((index) => [index, identityOf(index)]))
 const label = 'hand over'
 
-type Suite = 1 | 2
+type Suite = 1 | 2 | 3
 const groupOf = (suite: Suite) => (suite === 2 ? ed25519Group : nobleSecp256k1Group)
 
 function committeeOf(suite: Suite, t: number, indices: readonly number[], purpose: string): Committee {
@@ -70,6 +70,9 @@ function ordered(frames: readonly Uint8Array[]): string[] {
 }
 const ofReference = (frames: readonly Frame[]) => ordered(frames.map(({ bytes }) => bytes))
 const ofLibrary = (sent: readonly Delivery[]) => ordered(sent.map(({ bytes }) => bytes))
+
+/** SHA-256 over all frames, by code, sender and receiver: frozen, so that neither implementation moves alone. */
+const digestOf = (frames: readonly string[]) => sha256(Buffer.from(frames.join('\n'))).toString('hex')
 
 const oldKeyOf = (share: KeyShare, givers: readonly PartyIndex[]) => ({
   publicKey: share.publicKey,
@@ -134,13 +137,30 @@ describe('recovery and reshare against the slow reference', () => {
     })
     expect(ofLibrary(sent)).toEqual(ofReference(expected.frames))
     expect((resultOf(recovering) as KeyShare).secret).toBe(shares.get(lost)?.secret)
+    expect(digestOf(ofLibrary(sent))).toBe('330f0ec1497368a5a93f06b063f222a7272d04d4fa006f6929f9c55c97d6b789')
   })
 
   it.each([
-    { suite: 2, t: 2, old: [1, 2, 3], givers: [1, 3], newT: 3, takers: [4, 5, 6, 70] },
-    { suite: 1, t: 2, old: [1, 2], givers: [1, 2], newT: 2, takers: [3, 4] },
+    {
+      suite: 2,
+      t: 2,
+      old: [1, 2, 3],
+      givers: [1, 3],
+      newT: 3,
+      takers: [4, 5, 6, 70],
+      known: '4d35408d3454bf370886c017f6c52d3664a6cea0084a7406bad4e4f66ed7d2dd',
+    },
+    {
+      suite: 1,
+      t: 2,
+      old: [1, 2],
+      givers: [1, 2],
+      newT: 2,
+      takers: [3, 4],
+      known: '6b1137557469f8b573c408e760209384d7d86ce38932a0b837c7a1e4d4c4c5d1',
+    },
   ] as const)('suite $suite: $givers hand over to $takers', { timeout: 240_000 }, async (one) => {
-    const { suite, t, givers, newT, takers } = one
+    const { suite, t, givers, newT, takers, known } = one
     const shares = await generate(suite, t, one.old)
     const old = oldKeyOf(shares.get(givers[0]) as KeyShare, givers)
     const sessions = new Map<number, Session<Reshared>>()
@@ -163,6 +183,7 @@ describe('recovery and reshare against the slow reference', () => {
       instance: seedOf('hand over'),
     })
     expect(ofLibrary(sent)).toEqual(ofReference(expected.frames))
+    expect(digestOf(ofLibrary(sent))).toBe(known)
     for (const own of givers) expect(resultOf(sessions.get(own) as Session<Reshared>).retired).toBe(true)
     for (const own of takers) {
       const { share, retired } = resultOf(sessions.get(own) as Session<Reshared>)
@@ -226,12 +247,36 @@ describe('recovery and reshare against the slow reference', () => {
       chainCode: seedOf('chain code'),
       importerIdentity: identityOf(1),
     } as const
+    const drawn = (own: PartyIndex) => ({ ...input, own, random: seededRandom(seedOf(`import ${own}`)) })
     const sessions = new Map([
-      [1, new Session(startImport({ ...input, own: 1, secret }))],
-      [2, new Session(startImport({ ...input, own: 2 }))],
-      [3, new Session(startImport({ ...input, own: 3 }))],
+      [1, new Session(startImport({ ...drawn(1), secret }))],
+      [2, new Session(startImport(drawn(2)))],
+      [3, new Session(startImport(drawn(3)))],
     ])
-    await runNetwork(sessions)
+    const sent = await runNetwork(sessions)
+    const imported = times(secp256k1, secret)
+    const expected = reshareKey({
+      ceremony: 0x70,
+      committee: committeeOf(3, 2, [2, 3], 'import'),
+      old: [
+        {
+          key: {
+            index: 1,
+            secret,
+            publicShares: new Map([[1, imported]]),
+            publicKey: imported,
+            chainCode: Buffer.from(seedOf('chain code')),
+            epochId: Buffer.alloc(32),
+            pairs: new Map(),
+          },
+          identity: identityOf(1),
+          seed: seedOf('import 1'),
+        },
+      ],
+      instance: seedOf('import'),
+    })
+    expect(ofLibrary(sent)).toEqual(ofReference(expected.frames))
+    expect(digestOf(ofLibrary(sent))).toBe('821592e20d004439cb6dcfee441bf476fdb2d3310fb0da235c297b478287a290')
     const [whole, second, third] = [...sessions.values()].map(resultOf)
     expect(whole).toEqual({ share: undefined, retired: true })
     const [a, b] = [second?.share as KeyShare, third?.share as KeyShare]

@@ -36,6 +36,8 @@ export async function drive<Result>(session: Session<Result>, channel: Channel):
   const { inbox, send, persist, persistBurns, signal } = channel
   const frames = inbox[Symbol.asyncIterator]()
   const ended = endOf(signal)
+  // By a burn or a retirement, which no frame announces: the peer may be silent.
+  session.onStop(ended.stop)
   try {
     for (;;) {
       await flush(session, { send, persist })
@@ -60,7 +62,11 @@ async function flush<Result>(
   { send, persist }: Pick<Channel, 'send' | 'persist'>,
 ): Promise<void> {
   for (;;) {
-    for (const frame of session.takeOutbox()) await send(frame)
+    for (const frame of session.takeOutbox()) {
+      await send(frame)
+      // Stopped while it was sending: what it had to say to others is not said.
+      if (session.outcome !== undefined && session.outcome.status !== 'done') return
+    }
     if (session.storable === undefined) return
     await session.store(persist)
   }
@@ -83,12 +89,13 @@ async function conclude<Result>(
 function endOf(signal: AbortSignal | undefined) {
   let isOver = signal?.aborted === true
   let wake: (() => void) | undefined
-  const listener = () => {
+  const stop = () => {
     isOver = true
     wake?.()
   }
-  signal?.addEventListener('abort', listener, { once: true })
+  signal?.addEventListener('abort', stop, { once: true })
   return {
+    stop,
     before<T>(next: Promise<T>): Promise<T | 'ended'> {
       return new Promise((resolve, reject) => {
         wake = () => resolve('ended')
@@ -96,6 +103,6 @@ function endOf(signal: AbortSignal | undefined) {
         if (isOver) wake()
       })
     },
-    dispose: () => signal?.removeEventListener('abort', listener),
+    dispose: () => signal?.removeEventListener('abort', stop),
   }
 }

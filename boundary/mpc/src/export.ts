@@ -133,6 +133,9 @@ export function startReceive(input: ReceiveInput): Progress<bigint> {
   if (!interpolatesTo(input.group, input.publicShares, input.threshold, input.publicKey)) {
     throw mpcError('MPC_INPUT_INVALID', 'The public shares do not interpolate to the public key.')
   }
+  const unknown = givers.find((giver) => !input.publicShares.has(giver))
+  if (unknown !== undefined)
+    throw mpcError('MPC_INPUT_INVALID', `The public share of party ${unknown} is not known.`)
   return { outbox: [], next: new Receiving(input, { ctx0, givers }) }
 }
 

@@ -20,7 +20,7 @@ export interface Group {
   readonly generator: Point
   /** k times the generator, for a secret k. */
   multiplyBase(k: bigint): Point
-  /** For a secret k: as free of timing differences as the backend can. */
+  /** For a secret k of one session: as free of timing differences as the backend can. */
   multiply(point: Point, k: bigint): Point
   /** For k and a point that everybody may know: faster, and its time depends on k. */
   multiplyPublic(point: Point, k: bigint): Point

@@ -171,6 +171,12 @@ describe('an export to a name that is another’s', () => {
     expect(receive({ recipientIdentity: new Uint8Array(257) })).toThrow('1 to 256')
   })
 
+  it('a giver whose public share is not known is refused before anybody sends', () => {
+    const publicShares = new Map(share.publicShares)
+    publicShares.delete(3)
+    expect(receive({ publicShares })).toThrow('public share of party 3')
+  })
+
   it('a member may be the recipient under its own name', () => {
     const recipientIdentity = share.identities.get(2) as Uint8Array
     expect(() => startExport({ share, ...plan, recipient: 2, recipientIdentity })).not.toThrow()

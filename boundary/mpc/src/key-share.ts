@@ -36,6 +36,10 @@ export interface EcdsaKeyShare extends KeyShare {
   readonly pairs: Map<PartyIndex, Pair>
 }
 
+export function isEcdsaKeyShare(share: KeyShare): share is EcdsaKeyShare {
+  return share.suite === 1
+}
+
 /** Secrets shared with one peer: base oblivious transfers of both directions and the seed of zero shares. */
 export interface PairState {
   readonly burned: false

@@ -15,7 +15,6 @@ export const codes = {
   reshare1: 0x41,
   reshare2: 0x42,
   reshare3: 0x43,
-  reshare4: 0x44,
   reshare5: 0x45,
   reshareNew1: 0x49,
   reshareNew2: 0x4a,

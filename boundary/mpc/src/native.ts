@@ -1,4 +1,5 @@
-import { equalBytes } from './byte-writer.ts'
+import { isCountersignError } from '@countersign/bytes'
+import { concatBytes, equalBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
 import type { Point, Secp256k1Group } from './group.ts'
 import { platformRandom } from './random-source.ts'
@@ -177,14 +178,65 @@ function nativeGroup(bindings: Bindings): Secp256k1Group {
   }
 }
 
-/** A build that computes wrong points must not get as far as a key. */
+/** A build that computes, reads or verifies wrongly must not get as far as a key. */
 function checkAnswers(group: Secp256k1Group): void {
+  let problem: string | undefined
+  try {
+    problem = wrongAnswer(group)
+  } catch (cause) {
+    throw mpcError('MPC_NATIVE_UNAVAILABLE', 'The native secp256k1 addon lacks a function or fails.', {
+      cause,
+    })
+  }
+  if (problem === undefined) return
+  throw mpcError('MPC_NATIVE_UNAVAILABLE', `The native secp256k1 addon ${problem}.`)
+}
+
+/** What it does wrong; every function of the bindings has a part in it. */
+function wrongAnswer(group: Secp256k1Group): string | undefined {
   const noble = nobleSecp256k1Group
-  const [a, b] = [noble.scalars.random(platformRandom), noble.scalars.random(platformRandom)]
-  const wanted = noble.encode(noble.multiplyPublic(noble.multiplyBase(a), b))
-  const base = group.multiplyBase(a)
-  for (const product of [group.multiply(base, b), group.multiplyPublic(base, b)]) {
-    if (equalBytes(group.encode(product), wanted)) continue
-    throw mpcError('MPC_NATIVE_UNAVAILABLE', 'The native secp256k1 addon computes wrong points.')
+  const { scalars } = noble
+  const [a, b] = [scalars.random(platformRandom), scalars.random(platformRandom)]
+  const [base, other] = [group.multiplyBase(a), group.multiplyBase(b)]
+  const product = noble.multiplyBase(scalars.multiply(a, b))
+  const pairs: readonly (readonly [Point, Point])[] = [
+    [base, noble.multiplyBase(a)],
+    [group.multiply(base, b), product],
+    [group.multiplyPublic(base, b), product],
+    [group.add(base, other), noble.multiplyBase(scalars.add(a, b))],
+    [group.add(base, base), noble.multiplyBase(scalars.add(a, a))],
+    [group.negate(base), noble.multiplyBase(scalars.subtract(0n, a))],
+  ]
+  for (const [made, wanted] of pairs) {
+    const encoded = noble.encode(wanted)
+    const isRight = equalBytes(group.encode(made), encoded) && group.equals(made, group.decode(encoded))
+    if (!isRight) return 'computes wrong points'
+  }
+  for (let x = 0; x < 16; x++) {
+    // Half of them are on the curve; the last is not below the field's prime.
+    const bytes = new Uint8Array(33).fill(x === 15 ? 0xff : 0)
+    bytes.set(x === 15 ? [2] : [2, ...new Uint8Array(31), x])
+    if (isPoint(group, bytes) !== isPoint(noble, bytes)) return 'reads points that are none'
+  }
+  const digest = platformRandom(32)
+  const r = scalars.mod(group.coordinates(other).x)
+  const s = scalars.multiply(scalars.invert(b), scalars.add(scalars.reduce(digest), scalars.multiply(r, a)))
+  const [low, high] = s > scalars.order / 2n ? [scalars.order - s, s] : [s, scalars.order - s]
+  const signed = (k: bigint) => concatBytes(scalars.encode(r), scalars.encode(k))
+  const isVerifier =
+    group.verify(digest, signed(low), base) &&
+    !group.verify(digest, signed(high), base) &&
+    !group.verify(digest, signed(low), other) &&
+    !group.verify(platformRandom(32), signed(low), base)
+  return isVerifier ? undefined : 'does not verify signatures as it should'
+}
+
+function isPoint(group: Secp256k1Group, bytes: Uint8Array): boolean {
+  try {
+    group.decode(bytes)
+    return true
+  } catch (error) {
+    if (isCountersignError(error)) return false
+    throw error
   }
 }

@@ -1,5 +1,5 @@
 import { isCountersignError } from '@countersign/bytes'
-import { retry } from './abort.ts'
+import { type BurnAbort, type BurnDuty, retry } from './abort.ts'
 import { mpcError } from './catalogue.ts'
 import { ed25519Group } from './ed25519-group.ts'
 import { Epoch } from './epoch.ts'
@@ -52,6 +52,8 @@ export async function openPoolThread(
   const running = new Map<number, Running>()
   const waiting = new Map<number, Waiting>()
   const requests = new Map<number, (isStored: boolean) => void>()
+  /** Burns whose marks could not be stored. The pair is burned in here; after a restart nobody would know. */
+  const unsettled = new Set<BurnDuty>()
   let nextRequest = 1
 
   /** Asks the main thread to make something durable. */
@@ -78,7 +80,22 @@ export async function openPoolThread(
     end(session, { status: 'failed', code, message: error instanceof Error ? error.message : 'unknown' })
   }
 
+  async function settle(duty: BurnDuty): Promise<BurnAbort> {
+    unsettled.add(duty)
+    const abort = await duty.settle((marks) => store((request) => ({ kind: 'store-burns', request, marks })))
+    unsettled.delete(duty)
+    return abort
+  }
+
+  /** A check that failed unrecorded is a bit for the cheater at every restart: until it is recorded, nothing begins. */
+  function checkSettled(): void {
+    if (unsettled.size === 0) return
+    for (const duty of unsettled) settle(duty).catch(() => undefined)
+    throw mpcError('MPC_STORE_FAILED', 'A burned pair is not stored yet.')
+  }
+
   function presign(session: number, order: PresignOrder, nowMs: number): void {
+    checkSettled()
     if (running.size + waiting.size >= poolSessionsMax) {
       throw mpcError('MPC_LIMIT_REACHED', `${poolSessionsMax} sessions of the pool are running.`)
     }
@@ -89,6 +106,7 @@ export async function openPoolThread(
   }
 
   async function sign(session: number, { digest, choice }: SignOrder, nowMs: number): Promise<void> {
+    checkSettled()
     const presignature = pool.take(choice, nowMs)
     if (presignature === undefined)
       throw mpcError('MPC_POOL_EMPTY', 'No presignature of this kind is waiting.')
@@ -130,8 +148,7 @@ export async function openPoolThread(
       end(number, { status: 'aborted', abort: outcome.abort })
     } else if (outcome.status === 'burn') {
       sweep()
-      outcome.duty
-        .settle((marks) => store((request) => ({ kind: 'store-burns', request, marks })))
+      settle(outcome.duty)
         .then((abort) => end(number, { status: 'aborted', abort }))
         .catch((error: unknown) => fail(number, error))
     } else if (entry.kind === 'sign') {

@@ -1,6 +1,8 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import type { BurnMark, PersistBurns } from './abort.ts'
+import { copyBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
+import { frameBytesMax } from './frame.ts'
 import type { PartyIndex } from './parties.ts'
 import type { PoolOptions } from './pool.ts'
 import type {
@@ -67,6 +69,7 @@ export async function openPoolWorker(options: PoolWorkerOptions): Promise<PoolWo
     env: {},
     stdin: false,
   })
+  // Byte strings are copied before: a clone takes along the whole buffer that a view is of.
   const post = (request: PoolRequest) => thread.postMessage(request)
   const sessions = new Map<
     number,
@@ -124,9 +127,13 @@ export async function openPoolWorker(options: PoolWorkerOptions): Promise<PoolWo
   }
 
   await new Promise<void>((resolve, reject) => {
+    const exit = () =>
+      reject(mpcError('MPC_POOL_CLOSED', 'The thread of the pool has ended before it was ready.'))
     thread.once('error', reject)
+    thread.once('exit', exit)
     thread.once('message', () => {
       thread.off('error', reject)
+      thread.off('exit', exit)
       resolve()
     })
   })
@@ -146,14 +153,25 @@ export async function openPoolWorker(options: PoolWorkerOptions): Promise<PoolWo
     if (!isOver) post(request(session))
     return {
       ended,
-      receive: (from, bytes) => post({ kind: 'frame', session, nowMs: now(), from, bytes }),
+      receive(from, bytes) {
+        if (!sessions.has(session) || bytes.length > frameBytesMax) return
+        post({ kind: 'frame', session, nowMs: now(), from, bytes: copyBytes(bytes) })
+      },
       expire: (problem = 'timeout') => post({ kind: 'expire', session, problem }),
     }
   }
 
   return {
-    presign: (order, send) => open((session) => ({ kind: 'presign', session, nowMs: now(), order }), send),
-    sign: (order, send) => open((session) => ({ kind: 'sign', session, nowMs: now(), order }), send),
+    presign({ signers, path, instance }, send) {
+      const order = { signers, path, instance: copyBytes(instance) }
+      return open((session) => ({ kind: 'presign', session, nowMs: now(), order }), send)
+    },
+    sign({ digest, choice }, send) {
+      const { id, signers, path } = choice
+      const own = id === undefined ? { signers, path } : { signers, path, id: copyBytes(id) }
+      const order = { digest: copyBytes(digest), choice: own }
+      return open((session) => ({ kind: 'sign', session, nowMs: now(), order }), send)
+    },
     burn: (marks) => post({ kind: 'burn', marks }),
     retire: () => post({ kind: 'retire' }),
     status() {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Epoch } from './epoch.ts'
 import { nobleSecp256k1Group as group } from './index.ts'
 import type { EcdsaKeyShare } from './key-share.ts'
+import { codes } from './messages.ts'
 import { PresignaturePool } from './pool.ts'
 import type { PoolAnswer, PoolRequest, PoolResult } from './pool-messages.ts'
 import { openPoolThread } from './pool-thread.ts'
@@ -29,6 +30,7 @@ class Thread {
   readonly results = new Map<number, PoolResult>()
   readonly said: Extract<PoolAnswer, { kind: 'frames' }>[] = []
   readonly stores: number[] = []
+  readonly burns: number[] = []
   ids: readonly Uint8Array[] = []
   #handle: ((request: PoolRequest) => void) | undefined
 
@@ -52,11 +54,12 @@ class Thread {
     if (answer.kind === 'frames') this.said.push(answer)
     if (answer.kind === 'ended') this.results.set(answer.session, answer.result)
     if (answer.kind === 'store-mark') this.stores.push(answer.request)
+    if (answer.kind === 'store-burns') this.burns.push(answer.request)
     if (answer.kind === 'status') this.ids = answer.status.ids
   }
 }
 
-function exchange(one: Thread, two: Thread): void {
+function exchange(one: Thread, two: Thread, change: (bytes: Uint8Array) => void = () => undefined): void {
   for (;;) {
     const [fromOne, fromTwo] = [one.said.splice(0), two.said.splice(0)]
     if (fromOne.length + fromTwo.length === 0) return
@@ -65,7 +68,10 @@ function exchange(one: Thread, two: Thread): void {
       [2, one, fromTwo],
     ] as const) {
       for (const { session, frames } of said)
-        for (const { bytes } of frames) to.ask({ kind: 'frame', session, nowMs: 0, from, bytes })
+        for (const { bytes } of frames) {
+          if (from === 2) change(bytes)
+          to.ask({ kind: 'frame', session, nowMs: 0, from, bytes })
+        }
     }
   }
 }
@@ -112,6 +118,37 @@ describe('a pool among enemies', () => {
     // @ts-expect-error the same
     expect(() => pool.take({}, 0)).toThrow()
     expect(pool.take({ id: other.id, signers: [2, 1], path: [99] }, 0)).toBe(other)
+  })
+
+  it('A1: a burn whose mark could not be stored is asked for again, and nothing else happens before it is stored', async () => {
+    const shares = deal()
+    const one = await new Thread().open(shares.get(1) as EcdsaKeyShare)
+    const cheater = await new Thread().open(shares.get(2) as EcdsaKeyShare)
+    const order = { signers: [1, 2], path: [], instance: platformRandom(32) }
+    for (const thread of [one, cheater]) thread.ask({ kind: 'presign', session: 1, nowMs: 0, order })
+    exchange(one, cheater, (bytes) => {
+      if (bytes[2] === codes.sign2) bytes[41 + 10_240] = (bytes[41 + 10_240] as number) ^ 1
+    })
+    await settled()
+    expect(one.burns).toHaveLength(1)
+    one.ask({ kind: 'stored', request: one.burns[0] as number, isStored: false })
+    await settled()
+    expect(one.results.get(1)).toMatchObject({ status: 'failed', code: 'MPC_STORE_FAILED' })
+    // After a restart nobody would know; so whoever wants anything has the mark stored first.
+    const other = { signers: [1, 3], path: [], instance: platformRandom(32) }
+    one.ask({ kind: 'presign', session: 2, nowMs: 0, order: other })
+    await settled()
+    expect(one.results.get(2)).toMatchObject({ status: 'failed', code: 'MPC_STORE_FAILED' })
+    expect(one.burns).toHaveLength(2)
+    one.ask({ kind: 'presign', session: 3, nowMs: 0, order: other })
+    await settled()
+    expect(one.burns).toHaveLength(2)
+    one.ask({ kind: 'stored', request: one.burns[1] as number, isStored: true })
+    await settled()
+    one.ask({ kind: 'presign', session: 4, nowMs: 0, order: other })
+    await settled()
+    expect(one.results.get(4)).toBeUndefined()
+    expect(one.said.map(({ session }) => session)).toContain(4)
   })
 
   it('a clock that says nothing makes nothing young', async () => {

@@ -64,6 +64,7 @@ export class Session<Result> {
   #outbox: Outgoing[] = []
   #held: { readonly store: Storable; readonly outbox: readonly Outgoing[] } | undefined
   #early = new Map<PartyIndex, Uint8Array[]>()
+  #onStop: (() => void)[] = []
 
   /** @param first What the protocol's start returned. */
   constructor(first: Progress<Result>) {
@@ -128,6 +129,12 @@ export class Session<Result> {
     if (this.#outcome === undefined) this.#stop(ending)
   }
 
+  /** Calls the listener once when the session has stopped short of its result, whoever has stopped it. */
+  onStop(listener: () => void): void {
+    if (this.#outcome === undefined) this.#onStop.push(listener)
+    else if (this.#outcome.status !== 'done') listener()
+  }
+
   #deliver(from: PartyIndex, bytes: Uint8Array): Reception {
     if (this.#round === undefined) return { status: 'refused', reason: 'finished' }
     const reception = this.#round.inbox.receive(from, bytes)
@@ -178,5 +185,8 @@ export class Session<Result> {
     this.#early.clear()
     // A party that stopped says nothing more in this session.
     this.#outbox = []
+    const listeners = this.#onStop
+    this.#onStop = []
+    for (const listener of listeners) listener()
   }
 }

@@ -2,7 +2,7 @@ import { isCountersignError } from '@countersign/bytes'
 import { ByteReader } from './byte-reader.ts'
 import { concatBytes, encodeU8, encodeU16, equalBytes } from './byte-writer.ts'
 import { mpcError } from './catalogue.ts'
-import { labelBytesMax } from './context.ts'
+import { checkNames, labelBytesMax } from './context.ts'
 import type { Group, Point, Secp256k1Group } from './group.ts'
 import { checkGroup, interpolatesTo } from './key-checks.ts'
 import {
@@ -10,6 +10,7 @@ import {
   bobKeysBytes,
   deltaBytes,
   type EcdsaKeyShare,
+  isEcdsaKeyShare,
   type KeyShare,
   type Pair,
   peersOf,
@@ -31,7 +32,9 @@ export function encodeKeyShare(share: KeyShare): Uint8Array {
   const labelBytes = new TextEncoder().encode(label)
   const parties = parseParties(publicShares.keys())
   const secret = group.scalars.encode(share.secret)
-  const pairs = isEcdsa(share) ? peersOf(share).flatMap((peer) => encodePair(share.pairs.get(peer))) : []
+  const pairs = isEcdsaKeyShare(share)
+    ? peersOf(share).flatMap((peer) => encodePair(share.pairs.get(peer)))
+    : []
   const body = concatBytes(
     magic,
     encodeU8(shareFormatVersion),
@@ -60,10 +63,6 @@ export function encodeKeyShare(share: KeyShare): Uint8Array {
   const bytes = concatBytes(body, taggedHash('share/check', body))
   body.fill(0)
   return bytes
-}
-
-function isEcdsa(share: KeyShare): share is EcdsaKeyShare {
-  return share.suite === 1
 }
 
 function encodePair(pair: Pair | undefined): Uint8Array[] {
@@ -125,6 +124,8 @@ function readShare(
   checkThreshold(threshold, parties.length)
   if (members.some(({ party }, at) => party !== parties[at])) throw invalid('its parties are not in order.')
   if (!parties.includes(index)) throw invalid(`party ${index} is not among its parties.`)
+  const identities = new Map(members.map(({ party, identity }) => [party, identity]))
+  checkNames(identities, identities)
   const publicShares = new Map<PartyIndex, Point>(members.map(({ party, point }) => [party, point]))
   const share: KeyShare = {
     suite,
@@ -132,7 +133,7 @@ function readShare(
     label,
     index,
     threshold,
-    identities: new Map(members.map(({ party, identity }) => [party, identity])),
+    identities,
     secret: group.scalars.decodeNonZero(reader.view(32)),
     publicShares,
     publicKey: reader.point(group),

@@ -63,6 +63,16 @@ export function describeGroup(title: string, group: Group, reference: Group): vo
       expect(group.equals(identity, generator)).toBe(false)
     })
 
+    it('has every digit of a scalar, in every place', () => {
+      const point = group.multiplyBase(7n)
+      for (let place = 0; place < 64; place++) {
+        const k = scalars.mod(BigInt((place % 15) + 1) << BigInt(4 * place))
+        const wanted = text(group.multiplyBase(scalars.multiply(7n, k)))
+        expect(text(group.multiply(point, k))).toBe(wanted)
+        expect(text(group.multiplyPublic(point, k))).toBe(wanted)
+      }
+    })
+
     it('encodes canonically and never the identity', () => {
       const point = group.multiplyBase(scalars.random(seededRandom(new Uint8Array(32))))
       const bytes = group.encode(point)
