@@ -1,4 +1,4 @@
-import { encodeBase64Url } from '@countersign/bytes'
+import { encodeBase64Url, encodeHex } from '@countersign/bytes'
 import {
   addSignature,
   isSignedByMany,
@@ -62,7 +62,17 @@ export async function cosignRequest(
   })
 }
 
-/** 32 hexadecimal digits of randomness. */
+/**
+ * A UUIDv7 (RFC 9562 section 5.7) without its hyphens: 74 random bits after the time. Ids of one time stand side by
+ * side in the signer's index, which a random one would write to anywhere.
+ */
 export function newRequestId(): string {
-  return crypto.randomUUID().replaceAll('-', '')
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  const view = new DataView(bytes.buffer)
+  const nowMs = Date.now()
+  view.setUint32(0, Math.floor(nowMs / 2 ** 16))
+  view.setUint16(4, nowMs % 2 ** 16)
+  view.setUint8(6, 0x70 | (view.getUint8(6) & 0x0f))
+  view.setUint8(8, 0x80 | (view.getUint8(8) & 0x3f))
+  return encodeHex(bytes).slice(2)
 }
