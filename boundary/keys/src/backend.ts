@@ -57,6 +57,25 @@ export interface SchnorrSigner {
   signTaproot(request: SignRequest): Promise<Uint8Array>
 }
 
+export interface CheckedSignature {
+  readonly bytes: Uint8Array
+  /** Undefined: the signature is not that key's, and must not be used. */
+  readonly recovery: 0 | 1 | undefined
+}
+
+/** Optional power of backends that check an ECDSA signature beside making it, away from the caller's thread. */
+export interface CheckingSigner {
+  /** Whether it does so as it was opened. */
+  readonly checksSignatures: boolean
+  /** By a secp256k1 key; what was made is checked by recovering its key and comparing it with the caller's.
+   * @param request.publicKey Compressed: whose signature it must be, by the caller's books. */
+  signChecked(request: SignRequest & { readonly publicKey: Uint8Array }): Promise<CheckedSignature>
+}
+
+export function isCheckingSigner(backend: KeyBackend): backend is KeyBackend & CheckingSigner {
+  return (backend as Partial<CheckingSigner>).checksSignatures === true
+}
+
 /** Optional power of backends whose keys live in this process: takes in a key made elsewhere. */
 export interface KeyImporter {
   /** @param options.secretKey 32 bytes: secp256k1 scalar or Ed25519 seed. Copied; the caller zeroes its own. */

@@ -103,6 +103,29 @@ describe('a key backend that misbehaves', () => {
     expect(await spent()).toEqual(['1'])
   })
 
+  it('says itself that what it has made is not this key’s: no signature leaves, and the signer halts', async () => {
+    const { backend } = test.signer
+    const signChecked = async () => ({ bytes: new Uint8Array(64), recovery: undefined })
+    Object.assign(backend, { checksSignatures: true, signChecked })
+    expect(errorCode(await pay(5n, 'faulty-request'))).toBe('SIGNER_SIGNATURE_INVALID')
+    expect(test.signer.phase()).toBe('halted')
+    expect(await lastEntry()).toMatchObject({ type: 'abandoned', requestId: 'faulty-request' })
+    expect(await spent()).toEqual(['0'])
+  })
+
+  it('is asked to check by the public key in the signer’s books', async () => {
+    const { backend, ledger } = test.signer
+    const wallet = await ledger.get('wallet', path.split('/')[3] as string)
+    const asked: unknown[] = []
+    const signChecked = async (request: { payload: Uint8Array; publicKey: Uint8Array }) => {
+      asked.push(encodeHex(request.publicKey))
+      return genuine(request.payload)
+    }
+    Object.assign(backend, { checksSignatures: true, signChecked })
+    expect((await pay(1n)).status).toBe(200)
+    expect(asked).toEqual([wallet?.publicKey])
+  })
+
   it.each([
     ['a typed error', keysError('KEYS_STORE_UNAVAILABLE', 'The disk is away.'), 'KEYS_STORE_UNAVAILABLE'],
     ['an unknown error', new Error('secret in the message'), 'SIGNER_BUG'],

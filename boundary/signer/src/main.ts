@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { isCountersignError } from '@countersign/bytes'
-import { backendChoice, Secret } from '@countersign/keys'
+import { backendChoice, Secret, startKeyThread } from '@countersign/keys'
 import { signerError } from './catalogue.ts'
 import { readSignerConfig } from './config.ts'
 import { initSigner, isEphemeral } from './open-signer.ts'
@@ -71,11 +71,13 @@ async function run(
     throw signerError('SIGNER_CONFIG_INVALID', 'The signer needs unix sockets.')
   const isSealed = secret === undefined && !isEphemeral(backendChoice(env, config), secret)
   const onHalt = (why: unknown) => log('fatal', `HALTED, nothing is signed any more: ${causeForLog(why)}`)
-  startVerifier((error) => {
+  const onThreadDeath = (error: unknown) => {
     log('fatal', causeForLog(error))
     process.exit(1)
-  })
-  const service = await openService({ config, env, secret, isSealed, onHalt })
+  }
+  startVerifier(onThreadDeath)
+  const keyThread = startKeyThread(onThreadDeath)
+  const service = await openService({ config, env, secret, isSealed, onHalt, keyThread })
   const door = await listen({ path: config.socket, group: config.socketGroup }, service, (error) =>
     log('error', causeForLog(error)),
   )

@@ -1,6 +1,6 @@
 import { decodeHex, encodeHex, type Hex } from '@countersign/bytes'
 import { type Intent, taprootOutputKey } from '@countersign/intent'
-import { isSchnorrSigner } from '@countersign/keys'
+import { type CheckedSignature, isCheckingSigner, isSchnorrSigner } from '@countersign/keys'
 import { signerError } from './catalogue.ts'
 import type { WalletRecord } from './records.ts'
 import type { Signer } from './signer.ts'
@@ -41,9 +41,7 @@ function wantedSignatures(wallet: WalletRecord, intent: Intent): readonly Wanted
 }
 
 async function makeOne(signer: Signer, { key }: WalletRecord, wanted: Wanted): Promise<Made> {
-  const { bytes, recovery: hint } = await signed(signer, { key, payload: wanted.payload }, wanted.algorithm)
-  await signer.at('signed')
-  const recovery = await verifyMade({ ...wanted, bytes, recovery: hint })
+  const { bytes, recovery } = await signedAndChecked(signer, key, wanted)
   if (recovery === 0 || recovery === 1) {
     return { bytes, recovery: wanted.algorithm === 'secp256k1' ? recovery : undefined }
   }
@@ -53,6 +51,22 @@ async function makeOne(signer: Signer, { key }: WalletRecord, wanted: Wanted): P
   )
   signer.halt(error)
   throw error
+}
+
+async function signedAndChecked(
+  signer: Signer,
+  key: WalletRecord['key'],
+  wanted: Wanted,
+): Promise<CheckedSignature> {
+  const { algorithm, payload, publicKey } = wanted
+  if (algorithm === 'secp256k1' && isCheckingSigner(signer.backend)) {
+    const made = await signer.backend.signChecked({ key, payload, publicKey: decodeHex(publicKey) })
+    await signer.at('signed')
+    return made
+  }
+  const { bytes, recovery: hint } = await signed(signer, { key, payload }, algorithm)
+  await signer.at('signed')
+  return { bytes, recovery: await verifyMade({ ...wanted, bytes, recovery: hint }) }
 }
 
 async function signed(

@@ -12,6 +12,7 @@ import {
   createKdfParams,
   encodeSealedFile,
   type KeyBackend,
+  type KeyThread,
   keysError,
   parseSealedFile,
   SealingKey,
@@ -46,6 +47,8 @@ export interface OpenOptions {
   /** Tests: called at the named points of the main path. */
   readonly at?: (point: string) => Promise<void> | void
   readonly clockSource?: ClockSource
+  /** Holds the keys of the file backend, where it is given. */
+  readonly keyThread?: KeyThread
 }
 
 const keyFileType = 'countersign-signer'
@@ -282,12 +285,12 @@ async function foundOrganisation(
 
 function openBackend(
   choice: BackendChoice,
-  { env, secret, config }: Pick<OpenOptions, 'env' | 'secret' | 'config'>,
+  { env, secret, config, keyThread }: Pick<OpenOptions, 'env' | 'secret' | 'config' | 'keyThread'>,
 ): Promise<KeyBackend> {
   if (choice.backend === 'memory') return openMemoryBackend({ env })
   if (choice.backend === 'env') return openEnvBackend({ env })
   if (secret === undefined) throw signerError('SIGNER_SEALED', 'The key files need their secret.')
-  return openFileBackend({ directory: join(config.dataDir, 'keys'), secret })
+  return openFileBackend({ directory: join(config.dataDir, 'keys'), secret, keyThread })
 }
 
 async function readKeyFile(config: SignerConfig) {

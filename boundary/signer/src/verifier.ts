@@ -2,26 +2,15 @@
  * Verification on a thread of its own: it is most of what a signature costs. The thread has no key. Without
  * `startVerifier` (tests, tools) the same functions run where they are called.
  */
-import { isMainThread, parentPort, Worker } from 'node:worker_threads'
-import { concatBytes } from '@countersign/bytes'
+import { TaskThread, taskBytesMax, workOffTasks } from '@countersign/keys'
 import { signerError } from './catalogue.ts'
 import { isRequestSigned, type MadeSignature, type RequestCheck, recoveryOf } from './verify.ts'
 
 type Task = { readonly request: RequestCheck } | { readonly made: MadeSignature }
 type Result = boolean | 0 | 1 | undefined
 
-interface Waiting {
-  readonly task: Task
-  readonly resolve: (result: Result) => void
-  readonly reject: (error: unknown) => void
-}
-
-let thread: Worker | undefined
-let queue: Waiting[] = []
-/** In one message: the thread answers each message when it is done with all of it. */
-const tasksPerMessage = 8
-/** Batches that the thread has, in order: it answers them in order. */
-const sent: Waiting[][] = []
+const role = 'countersign-verifier'
+let thread: TaskThread | undefined
 
 /** @returns whether the credential has signed these bytes. */
 export async function verifyRequest(request: RequestCheck): Promise<boolean> {
@@ -36,53 +25,34 @@ export async function verifyMade(made: MadeSignature): Promise<0 | 1 | undefined
 
 /** @param onDeath Called if the thread ends by itself; everything that waits for it is refused. */
 export function startVerifier(onDeath: (error: unknown) => void): void {
-  if (thread !== undefined) return
-  const worker = new Worker(new URL(import.meta.url), { env: {}, stdin: false })
-  thread = worker
-  worker.on('message', (results: Result[]) => {
-    const batch = sent.shift() ?? []
-    if (results.length !== batch.length)
-      throw new Error('bug: the verification thread answered another batch')
-    for (const [i, { resolve }] of batch.entries()) resolve(results[i])
-  })
-  worker.on('error', onDeath)
-  // It must not keep a process alive that has failed to start.
-  worker.unref()
-  worker.on('exit', () => {
-    if (thread !== worker) return
-    thread = undefined
-    const refusal = signerError('SIGNER_HALTED', 'The thread that verifies signatures has ended.')
-    for (const batch of [...sent.splice(0), queue]) for (const { reject } of batch) reject(refusal)
-    queue = []
-    onDeath(refusal)
-  })
+  const refusal = () => signerError('SIGNER_HALTED', 'The thread that verifies signatures has ended.')
+  thread ??= new TaskThread({ role, url: new URL(import.meta.url), onDeath, refusal })
 }
 
 export async function stopVerifier(): Promise<void> {
-  const worker = thread
+  const stopped = thread
   thread = undefined
-  await worker?.terminate()
+  await stopped?.stop()
 }
 
-function run(task: Task): Promise<Result> {
-  if (thread === undefined) return Promise.resolve().then(() => work(task))
+async function run(task: Task): Promise<Result> {
   // Whatever a key backend gave for a signature: what is no bytes cannot be sent, and is not valid.
-  if (!bytesOf(task).every((part) => part instanceof Uint8Array)) return Promise.resolve(undefined)
-  return new Promise((resolve, reject) => {
-    // What arrives in one turn of the event loop travels in one message.
-    if (queue.length === 0) setImmediate(send)
-    queue.push({ task, resolve, reject })
-  })
+  if (!bytesOf(task).every((part) => part instanceof Uint8Array)) return undefined
+  const packed = thread === undefined ? undefined : packTask(task)
+  // What is too long for the ring is rare, and no less verified here.
+  if (thread === undefined || packed === undefined) return work(task)
+  return resultOf((await thread.run(packed)).code)
 }
 
-function send(): void {
-  const waiting = queue
-  queue = []
-  for (let at = 0; at < waiting.length; at += tasksPerMessage) {
-    const batch = waiting.slice(at, at + tasksPerMessage)
-    sent.push(batch)
-    thread?.postMessage(packTasks(batch.map(({ task }) => task)))
-  }
+const codes: readonly Result[] = [undefined, false, true, 0, 1]
+
+function codeOf(result: Result): number {
+  return Math.max(0, codes.indexOf(result))
+}
+
+/** A code that nobody has given is no yes. */
+function resultOf(code: number): Result {
+  return codes[code]
 }
 
 function bytesOf(task: Task): readonly [Uint8Array, Uint8Array] {
@@ -91,47 +61,37 @@ function bytesOf(task: Task): readonly [Uint8Array, Uint8Array] {
     : [task.made.payload, task.made.bytes]
 }
 
-/** Many small byte arrays are dear to clone: all of a message travel as one, with their lengths beside it. */
-interface Packed {
-  /** For each task: kind, algorithm, public key, recovery id, and the lengths of its two byte arrays. */
-  readonly facts: readonly (string | number | undefined)[]
-  readonly bytes: Uint8Array
-}
-const factsPerTask = 6
+/** Its bytes are taken before the next task is packed. */
+const scratch = Buffer.alloc(taskBytesMax)
 
-function packTasks(tasks: readonly Task[]): Packed {
-  const facts: (string | number | undefined)[] = []
-  const parts: Uint8Array[] = []
-  for (const task of tasks) {
-    const [first, second] = bytesOf(task)
-    const [kind, asked] =
-      'request' in task ? (['request', task.request] as const) : (['made', task.made] as const)
-    const recovery = 'made' in task ? task.made.recovery : undefined
-    facts.push(kind, asked.algorithm, asked.publicKey, recovery, first.length, second.length)
-    parts.push(first, second)
-  }
-  return { facts, bytes: concatBytes(...parts) }
+/** Length of a line, the line (kind, recovery id, length of the first bytes, algorithm, public key), and both bytes. */
+function packTask(task: Task): Uint8Array | undefined {
+  const [first, second] = bytesOf(task)
+  const [kind, asked, recovery] =
+    'request' in task
+      ? (['request', task.request, undefined] as const)
+      : (['made', task.made, task.made.recovery] as const)
+  const line = `${kind} ${recovery ?? '-'} ${first.length} ${asked.algorithm} ${asked.publicKey}`
+  const length = 2 + line.length + first.length + second.length
+  if (length > taskBytesMax) return undefined
+  scratch.writeUInt16LE(line.length, 0)
+  scratch.write(line, 2, 'latin1')
+  scratch.set(first, 2 + line.length)
+  scratch.set(second, 2 + line.length + first.length)
+  return scratch.subarray(0, length)
 }
 
-function unpackTasks({ facts, bytes }: Packed): Task[] {
-  const tasks: Task[] = []
-  let offset = 0
-  const take = (length: number) => {
-    offset += length
-    return bytes.subarray(offset - length, offset)
-  }
-  for (let at = 0; at < facts.length; at += factsPerTask) {
-    const [kind, algorithm, publicKey, recovery, firstLength, secondLength] = facts.slice(at)
-    const first = take(firstLength as number)
-    const second = take(secondLength as number)
-    const key = { algorithm, publicKey }
-    tasks.push(
-      kind === 'request'
-        ? { request: { ...key, base: first, signature: second } as RequestCheck }
-        : { made: { ...key, recovery, payload: first, bytes: second } as MadeSignature },
-    )
-  }
-  return tasks
+function unpackTask(packed: Uint8Array): Task {
+  const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.length)
+  const lineEnd = 2 + bytes.readUInt16LE(0)
+  const [kind, recovery, length, algorithm, publicKey] = bytes.toString('latin1', 2, lineEnd).split(' ')
+  const firstEnd = lineEnd + Number(length)
+  const key = { algorithm, publicKey }
+  const first = packed.subarray(lineEnd, firstEnd)
+  const second = packed.subarray(firstEnd)
+  if (kind === 'request') return { request: { ...key, base: first, signature: second } as RequestCheck }
+  const hint = recovery === '-' ? undefined : Number(recovery)
+  return { made: { ...key, recovery: hint, payload: first, bytes: second } as MadeSignature }
 }
 
 /** What cannot be checked is not valid: an error counts as a no, and ends neither the thread nor the batch. */
@@ -147,7 +107,4 @@ function workOn(task: Task): Result {
   return 'request' in task ? isRequestSigned(task.request) : recoveryOf(task.made)
 }
 
-if (!isMainThread && parentPort !== null) {
-  const port = parentPort
-  port.on('message', (packed: Packed) => port.postMessage(unpackTasks(packed).map(work)))
-}
+workOffTasks(role, () => (packed) => codeOf(work(unpackTask(packed))))

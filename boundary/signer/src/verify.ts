@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify as verifyWithNode } from 'node:crypto'
-import { concatBytes, decodeHex, encodeHex, type Hex, isEqual, sha256 } from '@countersign/bytes'
-import { secp256k1, verifyEd25519 } from '@countersign/keys'
+import { concatBytes, decodeHex, encodeHex, type Hex, sha256 } from '@countersign/bytes'
+import { isHighS, recoveryIdOf, secp256k1, verifyEd25519 } from '@countersign/keys'
 import type { CredentialAlgorithm } from '@countersign/wire'
 import { schnorr } from '@noble/curves/secp256k1.js'
 
@@ -48,25 +48,10 @@ export function recoveryOf({
   if (algorithm === 'ed25519') return verifyEd25519(payload, bytes, key) ? 0 : undefined
   if (payload.length !== 32) return undefined
   if (algorithm === 'bip340') return schnorr.verify(bytes, payload, key) ? 0 : undefined
-  if (isHighS(bytes)) return undefined
-  for (const candidate of recovery === 1 ? ([1, 0] as const) : ([0, 1] as const)) {
-    const recovered = secp256k1.recover(payload, bytes, candidate)
-    if (recovered !== undefined && isEqual(recovered, key)) return candidate
-  }
-  return undefined
+  return recoveryIdOf(key, payload, bytes, recovery)
 }
 
-// Half of the order of secp256k1, rounded down (SEC 2 section 2.4.1); EIP-2 asks for s not above it.
-const halfOrder = decodeHex('0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0')
 const orderN = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
-
-function isHighS(signature: Uint8Array): boolean {
-  for (let i = 0; i < 32; i++) {
-    const difference = (signature[32 + i] as number) - (halfOrder[i] as number)
-    if (difference !== 0) return difference > 0
-  }
-  return false
-}
 
 /** OpenSSL makes both forms of s; libsecp256k1 takes the lower only. A request is bound by its nonce, not by s. */
 function lowS(signature: Uint8Array): Uint8Array {

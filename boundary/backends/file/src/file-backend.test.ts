@@ -21,9 +21,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { canonicalJson } from '@countersign/bytes'
-import { type KeyUri, Secret } from '@countersign/keys'
+import { isCheckingSigner, type KeyThread, type KeyUri, Secret, startKeyThread } from '@countersign/keys'
 import { codeOf, createTestKdf, describeBackend } from '@countersign/keys/testing'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type FileBackend, openFileBackend } from './file-backend.ts'
 
 const secret = 'a secret of enough bytes'
@@ -51,6 +51,63 @@ describeBackend('file', async () => {
     reopen: () => openStore(directory),
     secrets: [Buffer.from(secret)],
   }
+})
+
+describe('with its keys on their own thread', () => {
+  let keyThread: KeyThread
+  beforeAll(() => {
+    keyThread = startKeyThread((error) => {
+      throw error
+    })
+  })
+  afterAll(() => keyThread.stop())
+
+  describeBackend('file', async () => {
+    const directory = freshDirectory()
+    const open = () => openFileBackend({ directory, secret, kdf, allowWeakKdf: true, keyThread })
+    return { backend: await open(), reopen: open, secrets: [Buffer.from(secret)] }
+  })
+
+  it('checks what it has signed against the public key that it is given', async () => {
+    const options = {
+      directory: freshDirectory(),
+      secret,
+      kdf,
+      allowWeakKdf: true,
+      openedKeysMax: 1,
+      keyThread,
+    }
+    const backend = await openFileBackend(options)
+    const [one, two] = await Promise.all(
+      ['one', 'two'].map((name) => backend.createKey({ algorithm: 'secp256k1', name })),
+    )
+    if (one === undefined || two === undefined) throw new Error('no keys')
+    const payload = new Uint8Array(randomBytes(32))
+    const [ours, others] = await Promise.all(
+      [one, two].map(async (key) => (await backend.publicKey(key)).bytes),
+    )
+    if (ours === undefined || others === undefined) throw new Error('no public keys')
+    // With room for one, each call opens a key and closes the other's.
+    for (let i = 0; i < 10; i++) {
+      const [right, wrong] = await Promise.all([
+        backend.signChecked({ key: one, payload, publicKey: ours }),
+        backend.signChecked({ key: two, payload, publicKey: ours }),
+      ])
+      expect(right.recovery).toBe((await backend.sign({ key: one, payload })).recovery)
+      expect(right.bytes).toEqual((await backend.sign({ key: one, payload })).bytes)
+      expect(wrong).toEqual({ bytes: new Uint8Array(64), recovery: undefined })
+    }
+    expect((await backend.signChecked({ key: two, payload, publicKey: others })).recovery).toBeDefined()
+    expect(isCheckingSigner(backend)).toBe(true)
+    await backend.close()
+    expect(await codeOf(backend.signChecked({ key: one, payload, publicKey: ours }))).toBe('KEYS_CLOSED')
+  })
+
+  it('does not say that it checks where it has no such thread', async () => {
+    const backend = await openStore(freshDirectory())
+    expect(isCheckingSigner(backend)).toBe(false)
+    await backend.close()
+  })
 })
 
 describe('file backend', () => {

@@ -3,6 +3,8 @@ import { isCountersignError } from '@countersign/bytes'
 import {
   type Algorithm,
   type BackendCustody,
+  type CheckedSignature,
+  type CheckingSigner,
   checkSecretKeyOf,
   createKdfParams,
   createSecretKey,
@@ -11,6 +13,7 @@ import {
   type KdfParams,
   type KeyBackend,
   type KeyImporter,
+  type KeyThread,
   type KeyUri,
   keysError,
   LocalKey,
@@ -24,9 +27,10 @@ import {
   type Secret,
   type Signature,
   type SignRequest,
+  ThreadKey,
 } from '@countersign/keys'
 import { KeyDirectory } from './key-directory.ts'
-import { OpenedKeys } from './opened-keys.ts'
+import { type OpenedKey, OpenedKeys } from './opened-keys.ts'
 
 export interface FileBackendOptions {
   /** Created with mode 0700 where it does not exist. One file per key, `<name>.json`, and `keystore.json`. */
@@ -39,6 +43,8 @@ export interface FileBackendOptions {
   readonly allowWeakKdf?: boolean
   /** How many opened keys stay in memory. */
   readonly openedKeysMax?: number
+  /** Holds the secp256k1 keys that are open; without it they are held in the caller's thread. */
+  readonly keyThread?: KeyThread | undefined
 }
 
 /**
@@ -48,7 +54,8 @@ export async function openFileBackend(options: FileBackendOptions): Promise<File
   const directory = await KeyDirectory.open(options.directory)
   try {
     const sealing = await openKeystore(directory, options)
-    return new FileBackend({ directory, sealing, openedKeysMax: options.openedKeysMax })
+    const { openedKeysMax, keyThread } = options
+    return new FileBackend({ directory, sealing, openedKeysMax, keyThread })
   } catch (error) {
     await directory.close()
     throw error
@@ -75,19 +82,22 @@ interface FileBackendParts {
   readonly directory: KeyDirectory
   readonly sealing: SealingKey
   readonly openedKeysMax: number | undefined
+  readonly keyThread: KeyThread | undefined
 }
 
-export class FileBackend implements KeyBackend, KeyImporter, SchnorrSigner {
+export class FileBackend implements KeyBackend, KeyImporter, SchnorrSigner, CheckingSigner {
   readonly custody = custody
   readonly #directory: KeyDirectory
   readonly #sealing: SealingKey
   readonly #opened: OpenedKeys
+  readonly #keyThread: KeyThread | undefined
   #isClosed = false
 
-  constructor({ directory, sealing, openedKeysMax }: FileBackendParts) {
+  constructor({ directory, sealing, openedKeysMax, keyThread }: FileBackendParts) {
     this.#directory = directory
     this.#sealing = sealing
     this.#opened = new OpenedKeys(openedKeysMax)
+    this.#keyThread = keyThread
   }
 
   async createKey({ algorithm, name }: { algorithm: Algorithm; name: string }): Promise<KeyUri> {
@@ -117,6 +127,20 @@ export class FileBackend implements KeyBackend, KeyImporter, SchnorrSigner {
     return this.#get(key).sign(payload)
   }
 
+  get checksSignatures(): boolean {
+    return this.#keyThread !== undefined
+  }
+
+  async signChecked({
+    key,
+    payload,
+    publicKey,
+  }: SignRequest & { publicKey: Uint8Array }): Promise<CheckedSignature> {
+    const opened = this.#get(key)
+    if (opened instanceof ThreadKey) return opened.signChecked(payload, publicKey)
+    throw new Error(`bug: ${key} is not on the key thread`)
+  }
+
   async signTaproot({ key, payload }: SignRequest): Promise<Uint8Array> {
     return this.#get(key).signTaproot(payload)
   }
@@ -140,7 +164,7 @@ export class FileBackend implements KeyBackend, KeyImporter, SchnorrSigner {
     if (name === keystoreName) {
       throw keysError('KEYS_NAME_INVALID', `The name ${keystoreName} is the key store’s own.`)
     }
-    const key = new LocalKey({ algorithm, secretKey })
+    const key = this.#hold(algorithm, secretKey)
     const file = this.#sealing.seal({ type: keyType, name, algorithm }, secretKey)
     if (!(await this.#directory.create(name, encodeSealedFile(file)))) {
       key.close()
@@ -151,7 +175,7 @@ export class FileBackend implements KeyBackend, KeyImporter, SchnorrSigner {
     return uri
   }
 
-  #get(uri: KeyUri): LocalKey {
+  #get(uri: KeyUri): OpenedKey {
     this.#checkOpen()
     const known = this.#opened.get(uri)
     if (known !== undefined) return known
@@ -162,12 +186,19 @@ export class FileBackend implements KeyBackend, KeyImporter, SchnorrSigner {
     const file = named(`${name}.json`, () => parseSealedFile(text))
     const secretKey = this.#sealing.open(file, { type: keyType, name, algorithm })
     try {
-      const key = new LocalKey({ algorithm, secretKey })
+      const key = this.#hold(algorithm, secretKey)
       this.#opened.put(uri, key)
       return key
     } finally {
       secretKey.fill(0)
     }
+  }
+
+  #hold(algorithm: Algorithm, secretKey: Uint8Array): OpenedKey {
+    // Ed25519 signs messages of any length, which do not fit into the ring.
+    if (this.#keyThread === undefined || algorithm !== 'secp256k1')
+      return new LocalKey({ algorithm, secretKey })
+    return this.#keyThread.open(secretKey)
   }
 
   #checkOpen(): void {

@@ -1,10 +1,13 @@
-import type { KeyUri, LocalKey } from '@countersign/keys'
+import type { KeyUri, LocalKey, ThreadKey } from '@countersign/keys'
+
+/** In this thread's memory, or in that of the key thread. */
+export type OpenedKey = LocalKey | ThreadKey
 
 export const openedKeysMax = 10_000
 
 /** Keys that were opened lately; the one unused for longest is zeroed when there is no more room. */
 export class OpenedKeys {
-  readonly #keys = new Map<KeyUri, LocalKey>()
+  readonly #keys = new Map<KeyUri, OpenedKey>()
   readonly #max: number
 
   constructor(max = openedKeysMax) {
@@ -15,7 +18,7 @@ export class OpenedKeys {
     return this.#keys.size
   }
 
-  get(uri: KeyUri): LocalKey | undefined {
+  get(uri: KeyUri): OpenedKey | undefined {
     const key = this.#keys.get(uri)
     if (key !== undefined) {
       // A Map keeps the order of insertion, so the first entry is always the one unused for longest.
@@ -25,7 +28,7 @@ export class OpenedKeys {
     return key
   }
 
-  put(uri: KeyUri, key: LocalKey): void {
+  put(uri: KeyUri, key: OpenedKey): void {
     this.#keys.get(uri)?.close()
     this.#keys.delete(uri)
     this.#keys.set(uri, key)
