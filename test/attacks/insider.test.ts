@@ -1,5 +1,5 @@
 import { decodeHex } from '@countersign/bytes'
-import { type Receipt, verifyReceipt } from '@countersign/wire'
+import { verifyReceipt } from '@countersign/wire'
 import { expect, it } from 'vitest'
 import type { StoredSegment } from '../../boundary/signer/src/store.ts'
 import { openTestLedger } from '../signer/test-ledger.ts'
@@ -18,7 +18,7 @@ it('no receipt is given for an entry that was changed on disk while the signer r
       return badTile ? tile?.map((byte, i) => (i === 70 ? byte ^ 1 : byte)) : tile
     },
   }))
-  const given: Receipt[] = []
+  const given: string[] = []
   for (let i = 0; i < 300; i++) {
     const wallets = i === 1 ? ['b', 'c'] : ['a']
     const all = wallets.map((wallet) =>
@@ -27,13 +27,14 @@ it('no receipt is given for an entry that was changed on disk while the signer r
     for (const appended of await Promise.all(all)) given.push(appended.receipt())
   }
   // What the commit proved, whatever has been appended since.
-  for (const [index, receipt] of given.entries()) expect(await test.journal.receipt(index)).toEqual(receipt)
+  for (const [index, receipt] of given.entries())
+    expect(JSON.stringify(await test.journal.receipt(index))).toBe(receipt)
   const journalKey = decodeHex(test.journal.publicKey)
   for (const receipt of given.slice(-5))
-    expect(verifyReceipt(receipt, { journalKey })).toMatchObject({ valid: true })
+    expect(verifyReceipt(JSON.parse(receipt), { journalKey })).toMatchObject({ valid: true })
 
   const tampered = { code: 'SIGNER_JOURNAL_TAMPERED' }
-  const other = given[3]?.checkpoint ?? ''
+  const other = JSON.parse(given[3] as string).checkpoint
   const forgeries: [number, (segment: StoredSegment) => StoredSegment][] = [
     [1, (one) => ({ ...one, entries: one.entries.map((e) => e.replace('"amount":"1"', '"amount":"9"')) })],
     [1, (one) => ({ ...one, entries: [...one.entries].reverse() })],
@@ -50,7 +51,7 @@ it('no receipt is given for an entry that was changed on disk while the signer r
     await expect(test.journal.receipt(index), forgery.toString()).rejects.toMatchObject(tampered)
   }
   forge = undefined
-  expect(await test.journal.receipt(1)).toEqual(given[1])
+  expect(await test.journal.receipt(1)).toEqual(JSON.parse(given[1] as string))
   badTile = true
   await expect(test.journal.receipt(3)).rejects.toMatchObject(tampered)
   badTile = false

@@ -15,7 +15,7 @@ import {
   writeAnswerHeader,
 } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
-import type { Answer } from './signer.ts'
+import { type Answer, textOf } from './signer.ts'
 
 export interface ChannelLimits {
   readonly channelsMax: number
@@ -236,8 +236,8 @@ class Channel {
   }
 }
 
-function frameOf(number: number, { status, body }: Answer): AnswerFrame {
-  return { number, status, text: JSON.stringify(body) }
+function frameOf(number: number, answer: Answer): AnswerFrame {
+  return { number, status: answer.status, text: textOf(answer) }
 }
 
 /** One buffer for all of them, so that they leave in one write. */

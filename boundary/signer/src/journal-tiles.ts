@@ -16,8 +16,15 @@ export interface GrownTiles {
   readonly tiles: readonly StoredTile[]
 }
 
-/** @param size Leaves before these. */
-export function appendToTiles(edge: TileEdge, leaves: readonly Uint8Array[], size: number): GrownTiles {
+/**
+ * @param size Leaves before these.
+ * @param nodeAt A perfect subtree of the grown tree that these leaves have completed, where it is known already. */
+export function appendToTiles(
+  edge: TileEdge,
+  leaves: readonly Uint8Array[],
+  size: number,
+  nodeAt?: (level: number, index: number) => Uint8Array,
+): GrownTiles {
   const grown = [...edge]
   const tiles: StoredTile[] = []
   let incoming = leaves
@@ -30,8 +37,9 @@ export function appendToTiles(edge: TileEdge, leaves: readonly Uint8Array[], siz
     const above: Uint8Array[] = []
     for (; all.length - at >= tileWidth; at += tileWidth) {
       const hashes = all.slice(at, at + tileWidth)
-      tiles.push({ level, index: index++, hashes: concatBytes(...hashes) })
-      above.push(foldPerfect(hashes))
+      tiles.push({ level, index, hashes: concatBytes(...hashes) })
+      above.push(nodeAt?.((level + 1) * tileHeight, index) ?? foldPerfect(hashes))
+      index++
     }
     grown[level] = at === 0 ? all : all.slice(at)
     incoming = above

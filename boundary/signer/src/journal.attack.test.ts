@@ -36,8 +36,8 @@ it('gives no receipt out of another history that the same key has signed', async
     tile: async () => rows.tiles[0]?.hashes,
   } as unknown as Store
   const journal = openJournal(key, store, ownNext.state)
-  expect(await journal.receipt(7)).toEqual(own.receipt(7))
+  expect(JSON.stringify(await journal.receipt(7))).toBe(own.receipt(7))
   rows = other
-  expect(other.receipt(7).entry).toMatchObject({ name: 'other' })
+  expect(JSON.parse(other.receipt(7)).entry).toMatchObject({ name: 'other' })
   await expect(journal.receipt(7)).rejects.toMatchObject({ code: 'SIGNER_JOURNAL_TAMPERED' })
 })

@@ -93,8 +93,8 @@ export interface GrownJournal {
   readonly state: JournalState
   readonly segment: StoredSegment | undefined
   readonly tiles: readonly StoredTile[]
-  /** The proof of one of these leaves by this very commit. To be given away only when the commit is durable. */
-  receipt(index: number): Receipt
+  /** The proof of one of these leaves by this very commit, as JSON. To be given away only when the commit is durable. */
+  receipt(index: number): string
 }
 
 /**
@@ -183,6 +183,8 @@ export function openJournal(key: JournalKey, store: Store, start: JournalState):
     checkpoint,
   })
 
+  const receiptHead = `{"version":2,"signer":${JSON.stringify(audience)},"journalKey":"${publicKey}","index":`
+
   return {
     audience,
     origin,
@@ -207,11 +209,14 @@ export function openJournal(key: JournalKey, store: Store, start: JournalState):
       const first = state.frontier.size
       const hashes = leaves.map(({ hash }) => hash)
       const growth = new MerkleGrowth(state.frontier, hashes)
-      const { edge, tiles } = appendToTiles(state.edge, hashes, first)
+      const { edge, tiles } = appendToTiles(state.edge, hashes, first, (level, index) =>
+        growth.node(level, index),
+      )
       const checkpoint = sign(growth)
       const chain = chainOf(state.chain, checkpoint)
       // Neighbours share most of their paths.
       const encoded = new Map<Uint8Array, string>()
+      const quoted = JSON.stringify(checkpoint)
       const encode = (hash: Uint8Array) => {
         const text = encoded.get(hash) ?? encodeBase64(hash)
         encoded.set(hash, text)
@@ -223,7 +228,9 @@ export function openJournal(key: JournalKey, store: Store, start: JournalState):
         tiles,
         receipt(index) {
           const { leaf } = leaves[index - first] as JournalLeaf
-          return receiptOf(index, leaf, growth.path(index).map(encode), checkpoint)
+          // Put together as text, of which the leaf is most: it need not be read to be written again.
+          const path = growth.path(index).map((hash) => `"${encode(hash)}"`)
+          return `${receiptHead}${index},"entry":${leaf},"path":[${path.join(',')}],"checkpoint":${quoted}}`
         },
       }
     },

@@ -1,4 +1,3 @@
-import type { Receipt } from '@countersign/wire'
 import type { GrownJournal, Journal, JournalEntry, JournalLeaf } from './journal.ts'
 import type { OpenPermit, RecordKind, Records } from './records.ts'
 import type { Store, StoredRecord } from './store.ts'
@@ -28,14 +27,19 @@ export interface LedgerTx {
 export interface Appended {
   /** Final once the job's promise resolves. */
   readonly index: number
-  /** Only once the job's promise has resolved. */
-  receipt(): Receipt
+  /** As JSON; only once the job's promise has resolved. */
+  receipt(): string
 }
 
 export interface Loaded {
   readonly record: StoredRecord
   readonly value: Records[RecordKind]
 }
+/** One name for a record of any kind. */
+export function idOf(kind: string, key: string): string {
+  return `${kind} ${key}`
+}
+
 /** `undefined`: known to be absent. */
 export type Known = Loaded | undefined
 export interface Staged {
@@ -62,7 +66,7 @@ interface TxSources {
   readonly store: Store
   readonly journal: Journal
   /** Everything that is written, durable or not. */
-  load(kind: RecordKind, key: string): Promise<Known>
+  load(id: string, kind: RecordKind, key: string): Promise<Known>
   unseal(record: StoredRecord): Loaded
   readonly open: ReadonlyMap<string, OpenPermit>
 }
@@ -79,11 +83,11 @@ export function openTx(
   return {
     nowMs: batch.nowMs,
     async get(kind, key) {
-      const id = `${kind} ${key}`
+      const id = idOf(kind, key)
       const here = stagedValue(id)
       if (here !== undefined) return here.value as never
       if (batch.absent.has(id)) return undefined
-      const loaded = await load(kind, key)
+      const loaded = await load(id, kind, key)
       if (loaded === undefined) batch.absent.add(id)
       return loaded?.value as never
     },
@@ -103,10 +107,10 @@ export function openTx(
       return keys.map((key) => ({ key, value: rows.get(key) })) as never
     },
     put(kind, key, value, expiresMs) {
-      staged.set(`${kind} ${key}`, { kind, key, value, expiresMs })
+      staged.set(idOf(kind, key), { kind, key, value, expiresMs })
     },
     delete(kind, key) {
-      staged.set(`${kind} ${key}`, { kind, key, value: undefined, expiresMs: undefined })
+      staged.set(idOf(kind, key), { kind, key, value: undefined, expiresMs: undefined })
     },
     append(entry) {
       const index = batch.sizeBefore + batch.leaves.length + leaves.length

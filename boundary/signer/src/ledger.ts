@@ -2,7 +2,7 @@ import { CountersignError } from '@countersign/bytes'
 import { signerError } from './catalogue.ts'
 import type { Clock } from './clock.ts'
 import type { Journal, JournalState } from './journal.ts'
-import { type Batch, type Known, type LedgerTx, type Loaded, openTx } from './ledger-tx.ts'
+import { type Batch, idOf, type Known, type LedgerTx, type Loaded, openTx } from './ledger-tx.ts'
 import type { OpenPermit, RecordKind, RecordSeal, Records } from './records.ts'
 import { CommitInDoubt, type Store, type StoredRecord, StoreMoved } from './store.ts'
 
@@ -16,8 +16,8 @@ const prunedPerBatchMax = 256
 const pruneEveryMs = 1_000
 /** Turns of the event loop that a batch waits for more jobs, for as long as they come: a commit has its own price. */
 const turnsAwaited = 3
-/** Batches that are written and wait for the disk. */
-const unflushedMax = 16
+/** Batches that are written and wait for the disk. More would be smaller ones, and each has its own price. */
+const unflushedMax = 2
 
 export interface Ledger {
   /**
@@ -88,8 +88,7 @@ export function openLedger(options: LedgerOptions): Ledger {
   /** What must be refused with, once the disk has failed. */
   let broken: CountersignError | undefined
 
-  async function load(kind: RecordKind, key: string): Promise<Known> {
-    const id = `${kind} ${key}`
+  async function load(id: string, kind: RecordKind, key: string): Promise<Known> {
     const hit = cache.get(id)
     if (hit !== undefined) return hit
     const writesBefore = writes
@@ -220,7 +219,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     const nextDigest = setDigest.slice()
     const fresh: [string, Loaded | undefined][] = []
     for (const [id, { kind, key, value, expiresMs }] of batch.staged) {
-      const before = batch.absent.has(id) ? undefined : await load(kind, key)
+      const before = batch.absent.has(id) ? undefined : await load(id, kind, key)
       if (before !== undefined) seal.toggle(nextDigest, before.record.mac)
       if (value === undefined) {
         if (before !== undefined) deletes.push({ kind, key })
@@ -314,10 +313,10 @@ export function openLedger(options: LedgerOptions): Ledger {
   async function prune(batch: Batch): Promise<void> {
     const expired = await store.expired(batch.nowMs, prunedPerBatchMax)
     for (const record of expired) {
-      const id = `${record.kind} ${record.key}`
+      const id = idOf(record.kind, record.key)
       if (batch.staged.has(id)) continue
       // The store says which; only the record itself, which has a MAC, can say that its time is over.
-      const expiresMs = (await load(record.kind as RecordKind, record.key))?.record.expiresMs
+      const expiresMs = (await load(id, record.kind as RecordKind, record.key))?.record.expiresMs
       if (expiresMs === undefined || expiresMs >= batch.nowMs) {
         throw impossible(
           signerError('SIGNER_STORE_TAMPERED', `The database lists the record ${id} as expired; it is not.`),
@@ -350,8 +349,9 @@ export function openLedger(options: LedgerOptions): Ledger {
       })
     },
     async get(kind, key) {
-      const loaded = await load(kind, key)
-      if (isUnflushed(`${kind} ${key}`)) await settled()
+      const id = idOf(kind, key)
+      const loaded = await load(id, kind, key)
+      if (isUnflushed(id)) await settled()
       if (broken !== undefined) throw broken
       return loaded?.value as never
     },

@@ -12,23 +12,26 @@ const sweepEveryS = 5
  * records, which live longer than any signature, still answer for what was asked before.
  */
 export class NonceMemory {
-  readonly #seen = new Map<string, number>()
+  readonly #seen = new Map<string, Map<string, number>>()
+  #size = 0
   readonly #longLived = new Map<string, Map<string, number>>()
   #sweptS = 0
 
   /** @throws {CountersignError} WIRE_NONCE_REPLAYED, SIGNER_BUSY */
   take(credentialId: string, nonce: string, expiresS: number, nowS: number): void {
     this.#sweep(nowS)
-    const key = `${credentialId} ${nonce}`
+    const seen = this.#seen.get(credentialId)
     const longLived = this.#longLived.get(credentialId)
-    if (this.#seen.has(key) || longLived?.has(nonce) === true) throw replayed()
+    if (seen?.has(nonce) === true || longLived?.has(nonce) === true) throw replayed()
     if (expiresS > nowS + clockSkewS + ordinaryLifetimeS) {
       this.#takeLongLived(credentialId, longLived ?? new Map(), nonce, expiresS)
       return
     }
-    if (this.#seen.size >= noncesMax)
+    if (this.#size >= noncesMax)
       throw signerError('SIGNER_BUSY', 'Too many fresh nonces are remembered at once.')
-    this.#seen.set(key, expiresS)
+    this.#size++
+    if (seen === undefined) this.#seen.set(credentialId, new Map([[nonce, expiresS]]))
+    else seen.set(nonce, expiresS)
   }
 
   #takeLongLived(credentialId: string, own: Map<string, number>, nonce: string, expiresS: number): void {
@@ -46,12 +49,19 @@ export class NonceMemory {
   #sweep(nowS: number): void {
     if (nowS - this.#sweptS < sweepEveryS) return
     this.#sweptS = nowS
-    for (const [key, expiresS] of this.#seen) if (expiresS < nowS) this.#seen.delete(key)
-    for (const [credentialId, own] of this.#longLived) {
-      for (const [nonce, expiresS] of own) if (expiresS < nowS) own.delete(nonce)
-      if (own.size === 0) this.#longLived.delete(credentialId)
-    }
+    sweep(this.#longLived, nowS)
+    this.#size -= sweep(this.#seen, nowS)
   }
+}
+
+/** @returns how many have expired. */
+function sweep(byCredential: Map<string, Map<string, number>>, nowS: number): number {
+  let expired = 0
+  for (const [credentialId, own] of byCredential) {
+    for (const [nonce, expiresS] of own) if (expiresS < nowS && own.delete(nonce)) expired++
+    if (own.size === 0) byCredential.delete(credentialId)
+  }
+  return expired
 }
 
 export function replayed() {

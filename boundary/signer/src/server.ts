@@ -7,7 +7,7 @@ import { channelPath, channelProtocol, type ForwardedRequest, wireError } from '
 import { signerError } from './catalogue.ts'
 import { type ChannelLimits, type Load, openChannels } from './channel.ts'
 import { openDirectory } from './open-signer.ts'
-import type { Answer } from './signer.ts'
+import { type Answer, textOf } from './signer.ts'
 
 /** A forwarded request carries a body of at most 1,000,000 characters as a JSON string, and a prepared transaction. */
 export const bodyBytesMax = 4_500_000
@@ -195,10 +195,10 @@ async function readBody(request: IncomingMessage, hold: (bytes: number) => void)
   }
 }
 
-function send(response: ServerResponse, { status, body }: Answer): void {
+function send(response: ServerResponse, answer: Answer): void {
   if (response.writableEnded || response.destroyed) return
-  const bytes = Buffer.from(JSON.stringify(body))
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length })
+  const bytes = Buffer.from(textOf(answer))
+  response.writeHead(answer.status, { 'content-type': 'application/json', 'content-length': bytes.length })
   response.end(bytes)
 }
 

@@ -8,6 +8,7 @@ import {
 } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorCode, openTestSigner, policyFor, type TestSigner } from '../../../test/signer/test-signer.ts'
+import { textOf } from './signer.ts'
 
 const payee = '0x1111111111111111111111111111111111111111'
 const other = '0x2222222222222222222222222222222222222222'
@@ -97,7 +98,10 @@ describe('the main path', () => {
     const options = { requestId: 'same-request-1' }
     const first = await signTransaction(unsignedTransaction, options)
     expect(first.status).toBe(200)
-    expect(await signTransaction(unsignedTransaction, options)).toEqual(first)
+    const again = await signTransaction(unsignedTransaction, options)
+    expect(again).toEqual(first)
+    // Byte for byte, though the first was put together as text.
+    expect(textOf(first)).toBe(JSON.stringify(again.body))
     expect(errorCode(await signTransaction(transfer(payee, 6n, 7), options))).toBe('WIRE_REQUEST_ID_REUSED')
     const forwarded = await test.signed(
       'POST',

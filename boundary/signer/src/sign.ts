@@ -24,7 +24,7 @@ import {
   requestKey,
 } from './requests.ts'
 import { resume } from './resume.ts'
-import type { Answer, Signer } from './signer.ts'
+import { type Answer, receiptAnswer, type Signer } from './signer.ts'
 import { type Permit, type Permitted, permit, refuse } from './verdict.ts'
 
 /** Names of the places at which a test kills the process; the two around a commit are the ledger's. */
@@ -90,7 +90,7 @@ export async function finish(signer: Signer, permitted: Permitted): Promise<Answ
     const assembled = assembleAnswer({ ...order, wallet }, intent, made)
     const outcome = await signer.ledger.submit((tx) => recordOutcome(tx, { ...permitted, assembled, made }))
     await signer.at('recorded')
-    return { status: 200, body: { ...assembled.answer, receipt: outcome.receipt() } }
+    return receiptAnswer(200, assembled.answer, outcome.receipt())
   } catch (error) {
     await abandon(signer, caller, permit)
     throw error

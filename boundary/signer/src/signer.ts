@@ -18,6 +18,27 @@ export interface Answer {
   readonly body: unknown
 }
 
+/** @param receipt As JSON: with its entry it is most of an answer, and is written once. */
+export function receiptAnswer(status: number, body: object, receipt: string): Answer {
+  const members = JSON.stringify(body).slice(1, -1)
+  const text = `{${members}${members === '' ? '' : ','}"receipt":${receipt}}`
+  const answer: Answer = {
+    status,
+    get body() {
+      return JSON.parse(text)
+    },
+  }
+  texts.set(answer, text)
+  return answer
+}
+
+/** Bodies as JSON, of the answers that were put together as text. */
+const texts = new WeakMap<Answer, string>()
+
+export function textOf(answer: Answer): string {
+  return texts.get(answer) ?? JSON.stringify(answer.body)
+}
+
 /** An open signer: everything that the main path works with. */
 export interface Signer {
   readonly journal: Journal

@@ -1,7 +1,8 @@
-import { chmodSync, closeSync, fdatasync, fsyncSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, fsyncSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { signerError } from './catalogue.ts'
+import { openDisk } from './disk.ts'
 import type { Store, StoreBatch, StoredHead, StoredRecord, StoredSegment } from './store.ts'
 import { CommitInDoubt, StoreMoved } from './store.ts'
 
@@ -25,7 +26,7 @@ PRAGMA user_version = ${schemaVersion};
 /** SQLite walks its whole cache at each commit: 64 MiB cost 5 µs a signature more, and the ledger caches records itself. */
 const cacheKib = 16_384
 /** Pages of 4 KiB in the log before they move into the database: a longer log writes hot pages back less often. */
-const checkpointPages = 4_000
+const checkpointPages = 16_000
 const busyTimeoutMs = 250
 
 /**
@@ -75,6 +76,7 @@ export function openSqliteStore(path: string): Store {
  * A failure leaves the commit in doubt: the signer halts. */
 function openLogSync(path: string): { sync(): Promise<void>; close(): void } {
   if (path === ':memory:') return { sync: async () => undefined, close: () => undefined }
+  const disk = openDisk()
   let log: number | undefined
   return {
     async sync() {
@@ -85,10 +87,11 @@ function openLogSync(path: string): { sync(): Promise<void>; close(): void } {
         fsyncSync(directory)
         closeSync(directory)
       }
-      const file = log
-      await new Promise<void>((resolve, reject) => {
-        fdatasync(file, (error) => (error === null ? resolve() : reject(new CommitInDoubt(error.message))))
-      })
+      try {
+        await disk.flush(log)
+      } catch (error) {
+        throw new CommitInDoubt(error instanceof Error ? error.message : 'unknown')
+      }
     },
     close() {
       if (log !== undefined) closeSync(log)

@@ -56,11 +56,24 @@ export function canonicalJson(value: unknown): string {
     for (const key of keys) {
       const member = record[key]
       if (member === undefined) continue
-      out += `${(out.length === 1 ? '' : ',') + canonicalString(key)}:${canonicalJson(member)}`
+      out += `${(out.length === 1 ? '' : ',') + canonicalKey(key)}:${canonicalJson(member)}`
     }
     return `${out}}`
   }
   throw new TypeError(`canonical JSON: cannot encode a ${typeof value}`)
+}
+
+/** The same few hundred names stand in everything that is hashed. */
+const canonicalKeys = new Map<string, string>()
+const canonicalKeysMax = 1_000
+
+function canonicalKey(key: string): string {
+  const known = canonicalKeys.get(key)
+  if (known !== undefined) return known
+  const text = canonicalString(key)
+  // Keys that strangers make up do not push out the usual ones.
+  if (canonicalKeys.size < canonicalKeysMax && key.length <= 32) canonicalKeys.set(key, text)
+  return text
 }
 
 /** What no escape is needed in; most keys and values. */
