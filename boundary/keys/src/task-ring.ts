@@ -10,12 +10,16 @@ const slots = 256
 /** More than a request's signature base has; what does not fit is not taken. */
 export const taskBytesMax = 2_048
 export const replyBytes = 64
+/** For the longest task; after it the thread is torn off. */
+const stopPatienceMs = 2_000
 
 /** Where in the shared words stands what. Counters only grow, modulo 2^32. */
 const offeredAt = 0
 const finishedAt = 1
 /** 1: the one who offers has been told that there are results, and has not looked yet. */
 const toldAt = 2
+/** 1: the worker shall end after the task that it is at. */
+const stoppedAt = 3
 const lengthsAt = 16
 const resultsAt = lengthsAt + slots
 const wordsCount = resultsAt + slots
@@ -71,6 +75,7 @@ export class TaskThread {
   #offeredCount = 0
   #collectedCount = 0
   #isStopped = false
+  readonly #ended: Promise<void>
 
   constructor(options: TaskThreadOptions) {
     const shared = new SharedArrayBuffer(wordsCount * 4 + slots * (taskBytesMax + replyBytes))
@@ -84,6 +89,7 @@ export class TaskThread {
     // It must not keep a process alive that has failed to start.
     this.#worker.unref()
     this.#worker.on('exit', () => this.#end())
+    this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
   }
 
   /** @param task At most `taskBytesMax` bytes; not looked at after the call. */
@@ -97,10 +103,18 @@ export class TaskThread {
     })
   }
 
-  /** Refuses what is on its way. */
+  /** Refuses what is on its way. Resolves when the thread has ended. */
   async stop(): Promise<void> {
-    this.#refuseAll()
-    await this.#worker.terminate()
+    if (!this.#isStopped) this.#refuseAll()
+    const { words } = this.#memory
+    Atomics.store(words, stoppedAt, 1)
+    // Another number is what wakes it.
+    Atomics.add(words, offeredAt, 1)
+    Atomics.notify(words, offeredAt)
+    // By itself: a native call that is torn off in the middle can take the process with it.
+    const timer = setTimeout(() => void this.#worker.terminate(), stopPatienceMs)
+    await this.#ended
+    clearTimeout(timer)
   }
 
   #offer(task: Uint8Array, waiting: Waiting): void {
@@ -152,7 +166,7 @@ export class TaskThread {
 
 /**
  * The working thread's end: called by every thread that loads the module, and does nothing but on one that was started
- * for this role. There it never returns, and ends with its thread.
+ * for this role. There it returns when it is stopped.
  * @param open Makes the work, on its thread alone. The work takes bytes of its own, which it may overwrite, and may write a reply. An error counts as code 0. */
 export function workOffTasks(
   role: string,
@@ -164,7 +178,7 @@ export function workOffTasks(
   const port = parentPort
   const { words, tasks, replies } = viewOf(started.shared)
   const work = open()
-  for (let finished = 0; ; ) {
+  for (let finished = 0; Atomics.load(words, stoppedAt) === 0; ) {
     if (Atomics.load(words, offeredAt) === finished) {
       Atomics.wait(words, offeredAt, finished)
       continue

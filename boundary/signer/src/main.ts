@@ -7,7 +7,7 @@ import { readSignerConfig } from './config.ts'
 import { initSigner, isEphemeral } from './open-signer.ts'
 import { listen } from './server.ts'
 import { causeForLog, openService } from './service.ts'
-import { startVerifier } from './verifier.ts'
+import { startVerifier, stopVerifier } from './verifier.ts'
 
 const usage = `countersign-signer: the process that holds the keys
 
@@ -90,6 +90,7 @@ async function run(
     stopping = true
     await door.close()
     await service.close()
+    await Promise.all([keyThread.stop(), stopVerifier()])
     process.exit(0)
   }
   process.on('SIGTERM', stop)
