@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { secp256k1 } from './curve.ts'
 import { type KeyThread, startKeyThread } from './key-thread.ts'
 import { LocalKey } from './local-key.ts'
+import { TaskThread } from './task-ring.ts'
 import { codeOf, spellings } from './testing.ts'
 
 const deaths: unknown[] = []
@@ -121,13 +122,47 @@ describe('keys on their own thread', () => {
         },
       }),
     )
+    const holds = (secret: Uint8Array) =>
+      memories.some((memory) => Buffer.from(memory).includes(Buffer.from(secret)))
     const secretKey = randomKey()
     const { key } = open(secretKey)
+    expect(holds(secretKey)).toBe(true)
     const shown = `${inspect(key, { depth: 9, showHidden: true })} ${JSON.stringify(key)}`
     await key.sign(digest())
     expect(memories).toHaveLength(1)
-    const memory = Buffer.from(memories[0] as SharedArrayBuffer)
-    expect(memory.includes(Buffer.from(secretKey))).toBe(false)
+    expect(holds(secretKey)).toBe(false)
     for (const spelling of spellings(secretKey)) expect(shown).not.toContain(spelling)
+    // Nor one that was on its way when the thread was stopped.
+    const late = randomKey()
+    open(late)
+    await started?.stop()
+    expect(holds(late)).toBe(false)
+  })
+
+  it('are forgotten by the thread when they are closed', async () => {
+    const runs = vi.spyOn(TaskThread.prototype, 'run')
+    const { key } = open()
+    await key.sign(digest())
+    const [open1, sign1] = runs.mock.calls.map(([task]) => task)
+    key.close()
+    expect(runs.mock.calls).toHaveLength(3)
+    const thread = runs.mock.contexts[0] as TaskThread
+    runs.mockRestore()
+    // The very task that was answered before.
+    expect(open1).toHaveLength(37)
+    expect((await thread.run(sign1 as Uint8Array)).code).toBe(0)
+  })
+
+  it('give no answer for another digest than the one that was asked for', async () => {
+    const { key, local } = open()
+    const run = TaskThread.prototype.run
+    const other = digest()
+    vi.spyOn(TaskThread.prototype, 'run').mockImplementation(function (this: TaskThread, task) {
+      const changed = task.slice()
+      changed.set(other, 5)
+      return run.call(this, changed)
+    })
+    expect((await key.signChecked(digest(), local.publicKey().bytes)).recovery).toBeUndefined()
+    vi.restoreAllMocks()
   })
 })

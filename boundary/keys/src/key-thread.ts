@@ -2,6 +2,7 @@
  * Secret keys on a thread of their own, which does nothing but sign with them: the thread that reads what strangers
  * send holds no key for longer than it takes to hand it over, and is free for them while a signature is made.
  */
+import { isEqual } from '@countersign/bytes'
 import type { CheckedSignature, PublicKey, Signature } from './backend.ts'
 import { keysError } from './catalogue.ts'
 import { LocalKey } from './local-key.ts'
@@ -12,6 +13,7 @@ import { type TaskResult, TaskThread, workOffTasks } from './task-ring.ts'
 const role = 'countersign-keys'
 const operations = { open: 1, close: 2, publicKey: 3, sign: 4, signChecked: 5, signTaproot: 6 } as const
 const headBytes = 5
+const signatureBytes = 64
 
 /** What the thread answers; `failed` is also what an error comes to. */
 const codes = { failed: 0, done: 1, recovery0: 2, recovery1: 3, wrong: 4 } as const
@@ -67,7 +69,8 @@ export class ThreadKey {
     checkDigest(digest)
     const { code, reply } = await this.#run(operations.sign, digest)
     const recovery = recoveryOf(code)
-    return recovery === undefined ? { bytes: reply } : { bytes: reply, recovery }
+    const bytes = reply.slice(0, signatureBytes)
+    return recovery === undefined ? { bytes } : { bytes, recovery }
   }
 
   /** See `CheckingSigner`.
@@ -75,14 +78,16 @@ export class ThreadKey {
   async signChecked(digest: Uint8Array, publicKey: Uint8Array): Promise<CheckedSignature> {
     checkDigest(digest)
     const { code, reply } = await this.#run(operations.signChecked, digest, publicKey)
-    return { bytes: reply, recovery: recoveryOf(code) }
+    // The digest that it was checked by comes back: an answer to another question would have another.
+    const isOwn = isEqual(reply.subarray(signatureBytes, signatureBytes + 32), digest)
+    return { bytes: reply.slice(0, signatureBytes), recovery: isOwn ? recoveryOf(code) : undefined }
   }
 
   /** See `SchnorrSigner`.
    * @throws {CountersignError} KEYS_PAYLOAD_INVALID, KEYS_CLOSED */
   async signTaproot(digest: Uint8Array): Promise<Uint8Array> {
     checkDigest(digest)
-    return (await this.#run(operations.signTaproot, digest)).reply
+    return (await this.#run(operations.signTaproot, digest)).reply.slice(0, signatureBytes)
   }
 
   /** Zeroes the key on its thread, after what was asked before. */
@@ -161,6 +166,7 @@ function openKeys(): (task: Uint8Array, reply: Uint8Array) => number {
         const checked = recoveryIdOf(rest.subarray(32), digest, bytes, recovery)
         // What does not verify is shown to nobody.
         if (checked !== undefined) reply.set(bytes)
+        reply.set(digest, signatureBytes)
         return codeOfRecovery(checked, codes.wrong)
       }
       case operations.signTaproot:

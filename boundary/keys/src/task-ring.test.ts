@@ -15,6 +15,15 @@ it('refuses everything and says so, once, when its thread ends by itself', async
   await thread.stop()
 })
 
+it('says why its thread has ended', async () => {
+  const deaths: unknown[] = []
+  const url = new URL('data:text/javascript,throw new Error("boom")')
+  const refusal = () => new Error('the thread has ended')
+  const thread = new TaskThread({ role: 'throws', url, onDeath: (error) => deaths.push(error), refusal })
+  await expect(thread.run(new Uint8Array(8))).rejects.toThrow('the thread has ended')
+  expect(deaths).toEqual([new Error('boom')])
+})
+
 it('refuses a task that does not fit', async () => {
   const url = new URL('data:text/javascript,setTimeout(() => undefined, 60000)')
   const thread = new TaskThread({

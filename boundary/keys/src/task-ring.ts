@@ -7,9 +7,11 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 
 /** A power of two, so that the counters may wrap around. */
 const slots = 256
-/** More than a request's signature base has; what does not fit is not taken. */
-export const taskBytesMax = 2_048
-export const replyBytes = 64
+/** More than almost every request's signature base has; what does not fit is not taken. */
+export const taskBytesMax = 4_096
+export const replyBytes = 96
+/** How often an idle worker looks whether it shall end. */
+const idleMs = 250
 /** For the longest task; after it the thread is torn off. */
 const stopPatienceMs = 2_000
 
@@ -18,7 +20,7 @@ const offeredAt = 0
 const finishedAt = 1
 /** 1: the one who offers has been told that there are results, and has not looked yet. */
 const toldAt = 2
-/** 1: the worker shall end after the task that it is at. */
+/** 1: the worker shall end after the tasks that it has. */
 const stoppedAt = 3
 const lengthsAt = 16
 const resultsAt = lengthsAt + slots
@@ -75,6 +77,7 @@ export class TaskThread {
   #offeredCount = 0
   #collectedCount = 0
   #isStopped = false
+  #error: unknown
   readonly #ended: Promise<void>
 
   constructor(options: TaskThreadOptions) {
@@ -85,7 +88,9 @@ export class TaskThread {
     const { url, role } = options
     this.#worker = new Worker(url, { env: {}, stdin: false, workerData: { role, shared } })
     this.#worker.on('message', () => this.#collect())
-    this.#worker.on('error', options.onDeath)
+    this.#worker.on('error', (error) => {
+      this.#error = error
+    })
     // It must not keep a process alive that has failed to start.
     this.#worker.unref()
     this.#worker.on('exit', () => this.#end())
@@ -106,15 +111,14 @@ export class TaskThread {
   /** Refuses what is on its way. Resolves when the thread has ended. */
   async stop(): Promise<void> {
     if (!this.#isStopped) this.#refuseAll()
-    const { words } = this.#memory
+    const { words, tasks } = this.#memory
     Atomics.store(words, stoppedAt, 1)
-    // Another number is what wakes it.
-    Atomics.add(words, offeredAt, 1)
     Atomics.notify(words, offeredAt)
     // By itself: a native call that is torn off in the middle can take the process with it.
     const timer = setTimeout(() => void this.#worker.terminate(), stopPatienceMs)
     await this.#ended
     clearTimeout(timer)
+    tasks.fill(0)
   }
 
   #offer(task: Uint8Array, waiting: Waiting): void {
@@ -153,14 +157,18 @@ export class TaskThread {
   #refuseAll(): void {
     this.#isStopped = true
     const refusal = this.#refusal()
-    const queued = this.#queue.splice(0).map(({ waiting }) => waiting)
+    const queued = this.#queue.splice(0).map(({ task, waiting }) => {
+      task.fill(0)
+      return waiting
+    })
     for (const { reject } of [...this.#offered.splice(0), ...queued]) reject(refusal)
   }
 
   #end(): void {
     if (this.#isStopped) return
     this.#refuseAll()
-    this.#onDeath(this.#refusal())
+    this.#memory.tasks.fill(0)
+    this.#onDeath(this.#error ?? this.#refusal())
   }
 }
 
@@ -178,9 +186,10 @@ export function workOffTasks(
   const port = parentPort
   const { words, tasks, replies } = viewOf(started.shared)
   const work = open()
-  for (let finished = 0; Atomics.load(words, stoppedAt) === 0; ) {
+  for (let finished = 0; ; ) {
     if (Atomics.load(words, offeredAt) === finished) {
-      Atomics.wait(words, offeredAt, finished)
+      if (Atomics.load(words, stoppedAt) === 1) return
+      Atomics.wait(words, offeredAt, finished, idleMs)
       continue
     }
     const slot = finished & (slots - 1)

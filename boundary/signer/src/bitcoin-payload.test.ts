@@ -1,5 +1,6 @@
 import type { MemoryBackend } from '@countersign/backend-memory'
 import { concatBytes, decodeBase64, decodeHex, encodeBase64, encodeHex, sha256 } from '@countersign/bytes'
+import type { KeyUri } from '@countersign/keys'
 import type { PolicyDocument } from '@countersign/policy'
 import { verifyReceipt, type WalletAnswer } from '@countersign/wire'
 import { schnorr, secp256k1 } from '@noble/curves/secp256k1.js'
@@ -222,6 +223,42 @@ describe.each(['p2wpkh', 'p2tr'] as const)('a wallet of Bitcoin, %s', (form) => 
       [128_500n, payee],
     ])
     expect(errorCode(await ask({ psbt: request }))).toBe('INTENT_TOO_LARGE')
+  })
+
+  it('is signed also where the backend checks its ECDSA signatures itself', async () => {
+    const { backend } = test.signer
+    const asked: string[] = []
+    const checking = {
+      checksSignatures: true,
+      async signChecked(request: { key: KeyUri; payload: Uint8Array }) {
+        asked.push(form)
+        return backend.sign(request)
+      },
+    }
+    Object.assign(backend, checking)
+    try {
+      const answer = await test.send(
+        await test.signed(
+          'POST',
+          `/v1/wallets/${wallet.id}/sign-transaction`,
+          {
+            psbt: psbt(
+              [spend(100_000n)],
+              [
+                [50_000n, payee],
+                [49_500n, script],
+              ],
+            ),
+          },
+          { by: test.agent },
+        ),
+      )
+      expect(answer.status).toBe(200)
+    } finally {
+      for (const name of Object.keys(checking)) delete (backend as unknown as Record<string, unknown>)[name]
+    }
+    // Schnorr signatures are no business of that check.
+    expect(asked).toEqual(form === 'p2wpkh' ? ['p2wpkh'] : [])
   })
 
   it('gives all signatures or none: a fault at the second frees the budget', async () => {

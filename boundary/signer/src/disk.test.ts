@@ -55,6 +55,30 @@ it('finds out that a slow disk has become fast, and that it is slow again', asyn
   expect(await flush(264)).toEqual({ inPlace: 8, onThread: 256 })
 })
 
+it('resolves no earlier than the slow disk', async () => {
+  const waiting: { resolve: () => void; reject: (error: Error) => void }[] = []
+  let nowMs = 0
+  const disk = openDisk({
+    nowMs: () => nowMs,
+    inPlace: () => {
+      nowMs += 10
+    },
+    onThread: () => new Promise<void>((resolve, reject) => waiting.push({ resolve, reject })),
+  })
+  for (let i = 0; i < 8; i++) await disk.flush(0)
+  let isDone = false
+  const flushing = disk.flush(0).then(() => {
+    isDone = true
+  })
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(isDone).toBe(false)
+  waiting[0]?.resolve()
+  await flushing
+  const failing = disk.flush(0)
+  waiting[1]?.reject(new Error('EIO'))
+  await expect(failing).rejects.toThrow('EIO')
+})
+
 it('flushes a file, and fails by the system’s error', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-disk-'))
   const file = openSync(join(folder, 'file'), 'w')

@@ -132,7 +132,7 @@ export function openLedger(options: LedgerOptions): Ledger {
           seen = queue.length
           await new Promise<void>((next) => setImmediate(next))
         }
-        while (unflushed.length >= unflushedMax) await flushing
+        while (unflushed.length >= unflushedMax) await oneFlushed()
         await runBatch(queue.splice(0, jobsPerBatchMax))
       }
     } finally {
@@ -303,6 +303,13 @@ export function openLedger(options: LedgerOptions): Ledger {
       )
     }
     if (broken !== undefined) throw broken
+  }
+
+  /** Resolves when the oldest batch is on disk, or refused. */
+  function oneFlushed(): Promise<void> {
+    return new Promise((resolve) =>
+      unflushed[0]?.done.push({ job: { resolve, reject: () => resolve() }, value: undefined }),
+    )
   }
 
   function isUnflushed(id: string): boolean {

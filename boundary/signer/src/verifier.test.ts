@@ -86,7 +86,7 @@ for (const where of ['here', 'on its thread'] as const) {
     })
 
     it('answers each of many in its own place', async () => {
-      const many = Array.from({ length: 100 }, (_, i) => ({
+      const many = Array.from({ length: 600 }, (_, i) => ({
         good: i % 3 !== 0,
         request: requestBy('secp256k1'),
       }))
@@ -94,6 +94,41 @@ for (const where of ['here', 'on its thread'] as const) {
         many.map(({ good, request }) => verifyRequest(good ? request : { ...request, base: base.slice(2) })),
       )
       expect(answers).toEqual(many.map(({ good }) => good))
+    })
+
+    it('lets neither a hint nor a key say what is checked', async () => {
+      const [made, other] = [madeSignature(), madeSignature()]
+      const forged = { ...made, bytes: other.bytes, payload: other.payload }
+      expect(await verifyMade({ ...other, recovery: undefined })).toBe(other.recovery)
+      for (const recovery of [
+        `0 32 secp256k1 ${other.publicKey}`,
+        other.publicKey,
+        300,
+        -1,
+        {},
+        Number.NaN,
+      ]) {
+        expect(await verifyMade({ ...forged, recovery: recovery as never })).toBeUndefined()
+        expect(await verifyMade({ ...made, recovery: recovery as never })).toBe(made.recovery)
+      }
+      const shifted = `${made.publicKey.slice(0, -1)}${String.fromCharCode(made.publicKey.charCodeAt(67) + 256)}`
+      for (const publicKey of [
+        shifted,
+        `${made.publicKey} junk`,
+        `${made.publicKey}00`,
+        made.publicKey.slice(2),
+      ]) {
+        expect(await verifyMade({ ...made, publicKey: publicKey as never })).toBeUndefined()
+      }
+    })
+
+    it('checks what is too long for the ring, too', async () => {
+      const { key, publicKey } = createTestKey('p256')
+      const long = new Uint8Array(randomBytes(10_000))
+      const signature = new Uint8Array(signWithNode('sha256', long, { key, dsaEncoding: 'ieee-p1363' }))
+      const request = { algorithm: 'p256' as const, publicKey, base: long, signature }
+      expect(await verifyRequest(request)).toBe(true)
+      expect(await verifyRequest({ ...request, base: long.slice(1) })).toBe(false)
     })
 
     it('takes what cannot be checked for a no, and goes on', async () => {

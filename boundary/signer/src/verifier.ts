@@ -2,6 +2,7 @@
  * Verification on a thread of its own: it is most of what a signature costs. The thread has no key. Without
  * `startVerifier` (tests, tools) the same functions run where they are called.
  */
+import { decodeHex, encodeHex } from '@countersign/bytes'
 import { TaskThread, taskBytesMax, workOffTasks } from '@countersign/keys'
 import { signerError } from './catalogue.ts'
 import { isRequestSigned, type MadeSignature, type RequestCheck, recoveryOf } from './verify.ts'
@@ -63,35 +64,53 @@ function bytesOf(task: Task): readonly [Uint8Array, Uint8Array] {
 
 /** Its bytes are taken before the next task is packed. */
 const scratch = Buffer.alloc(taskBytesMax)
+const algorithms = ['p256', 'ed25519', 'secp256k1', 'bip340'] as const
+const hexForm = /^0x(?:[0-9a-f]{2}){1,80}$/
+/** Kind, algorithm, recovery hint, length of the key, lengths of the two bytes. */
+const headBytes = 8
+const noHint = 255
 
-/** Length of a line, the line (kind, recovery id, length of the first bytes, algorithm, public key), and both bytes. */
+/**
+ * Numbers at fixed places, then the key and the two byte arrays: nothing in one of them can be taken for another.
+ * @returns undefined where it does not fit, or is not of the usual form. */
 function packTask(task: Task): Uint8Array | undefined {
   const [first, second] = bytesOf(task)
-  const [kind, asked, recovery] =
-    'request' in task
-      ? (['request', task.request, undefined] as const)
-      : (['made', task.made, task.made.recovery] as const)
-  const line = `${kind} ${recovery ?? '-'} ${first.length} ${asked.algorithm} ${asked.publicKey}`
-  const length = 2 + line.length + first.length + second.length
+  const isRequest = 'request' in task
+  const { algorithm, publicKey } = isRequest ? task.request : task.made
+  const algorithmCode = algorithms.indexOf(algorithm as (typeof algorithms)[number])
+  if (algorithmCode === -1 || !hexForm.test(publicKey)) return undefined
+  const key = decodeHex(publicKey)
+  const length = headBytes + key.length + first.length + second.length
   if (length > taskBytesMax) return undefined
-  scratch.writeUInt16LE(line.length, 0)
-  scratch.write(line, 2, 'latin1')
-  scratch.set(first, 2 + line.length)
-  scratch.set(second, 2 + line.length + first.length)
+  const hint = isRequest ? undefined : task.made.recovery
+  scratch[0] = isRequest ? 1 : 0
+  scratch[1] = algorithmCode
+  scratch[2] = hint === 0 || hint === 1 ? hint : noHint
+  scratch[3] = key.length
+  scratch.writeUInt16LE(first.length, 4)
+  scratch.writeUInt16LE(second.length, 6)
+  scratch.set(key, headBytes)
+  scratch.set(first, headBytes + key.length)
+  scratch.set(second, headBytes + key.length + first.length)
   return scratch.subarray(0, length)
 }
 
 function unpackTask(packed: Uint8Array): Task {
-  const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.length)
-  const lineEnd = 2 + bytes.readUInt16LE(0)
-  const [kind, recovery, length, algorithm, publicKey] = bytes.toString('latin1', 2, lineEnd).split(' ')
-  const firstEnd = lineEnd + Number(length)
-  const key = { algorithm, publicKey }
-  const first = packed.subarray(lineEnd, firstEnd)
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
+  const keyEnd = headBytes + view.getUint8(3)
+  const firstEnd = keyEnd + view.getUint16(4, true)
+  const secondEnd = firstEnd + view.getUint16(6, true)
+  const algorithm = algorithms[view.getUint8(1)]
+  if (secondEnd !== packed.length || algorithm === undefined)
+    throw new Error('bug: a task that cannot be read')
+  const publicKey = encodeHex(packed.subarray(headBytes, keyEnd))
+  const first = packed.subarray(keyEnd, firstEnd)
   const second = packed.subarray(firstEnd)
-  if (kind === 'request') return { request: { ...key, base: first, signature: second } as RequestCheck }
-  const hint = recovery === '-' ? undefined : Number(recovery)
-  return { made: { ...key, recovery: hint, payload: first, bytes: second } as MadeSignature }
+  if (view.getUint8(0) === 1)
+    return { request: { algorithm, publicKey, base: first, signature: second } as RequestCheck }
+  const hint = view.getUint8(2)
+  const recovery = hint === 0 || hint === 1 ? hint : undefined
+  return { made: { algorithm, publicKey, recovery, payload: first, bytes: second } as MadeSignature }
 }
 
 /** What cannot be checked is not valid: an error counts as a no, and ends neither the thread nor the batch. */

@@ -56,3 +56,13 @@ it('strings of canonical JSON are those of JSON.stringify', () => {
     { numRuns: 500 },
   )
 })
+
+it('keys of canonical JSON are strings like any other, however often they come', () => {
+  for (let i = 0; i < 3; i++) {
+    expect(() => canonicalJson({ '\ud800': 1 })).toThrow('lone surrogate')
+    for (const key of ['__proto__', 'constructor', '\u2028', 'é', '"', 'k'.repeat(200)]) {
+      const value = JSON.parse(`{${JSON.stringify(key)}:1}`)
+      expect(canonicalJson(value)).toBe(JSON.stringify(value))
+    }
+  }
+})

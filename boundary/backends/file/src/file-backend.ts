@@ -165,10 +165,13 @@ export class FileBackend implements KeyBackend, KeyImporter, SchnorrSigner, Chec
       throw keysError('KEYS_NAME_INVALID', `The name ${keystoreName} is the key store’s own.`)
     }
     const key = this.#hold(algorithm, secretKey)
-    const file = this.#sealing.seal({ type: keyType, name, algorithm }, secretKey)
-    if (!(await this.#directory.create(name, encodeSealedFile(file)))) {
+    try {
+      const file = this.#sealing.seal({ type: keyType, name, algorithm }, secretKey)
+      if (!(await this.#directory.create(name, encodeSealedFile(file))))
+        throw keysError('KEYS_KEY_EXISTS', `A key named ${name} exists already.`)
+    } catch (error) {
       key.close()
-      throw keysError('KEYS_KEY_EXISTS', `A key named ${name} exists already.`)
+      throw error
     }
     if (this.#isClosed) key.close()
     else this.#opened.put(uri, key)
