@@ -175,7 +175,8 @@ export class TaskThread {
 /**
  * The working thread's end: called by every thread that loads the module, and does nothing but on one that was started
  * for this role. There it returns when it is stopped.
- * @param open Makes the work, on its thread alone. The work takes bytes of its own, which it may overwrite, and may write a reply. An error counts as code 0. */
+ * @param open Makes the work, on its thread alone. The work takes bytes of its own, which it may overwrite, and may
+ * write a reply. An error counts as code 0. */
 export function workOffTasks(
   role: string,
   open: () => (task: Uint8Array, reply: Uint8Array) => number,

@@ -102,6 +102,34 @@ describe('attacks on durability', () => {
   })
 })
 
+it('decides the next batch when the oldest is on disk, not when all are', async () => {
+  const test = await openSlowLedger()
+  const put = (version: number) =>
+    test.ledger.submit(async (tx) => {
+      tx.put('policy', 'hot', policy('hot', version))
+      tx.append({ type: 'policy', version })
+    })
+  const sizeOf = async () => (await test.store.head())?.size
+  const first = put(1)
+  await expect.poll(() => test.flushes.length).toBe(1)
+  const second = put(2)
+  await expect.poll(sizeOf).toBe(3)
+  // Two wait for the disk: the third is not even decided.
+  const third = put(3)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(await sizeOf()).toBe(3)
+  test.flushes[0]?.done()
+  await first
+  await expect.poll(sizeOf).toBe(4)
+  expect(test.flushes).toHaveLength(2)
+  for (const [at, job] of [second, third].entries()) {
+    await expect.poll(() => test.flushes.length).toBeGreaterThan(at + 1)
+    test.flushes[at + 1]?.done()
+    await job
+  }
+  await test.close()
+})
+
 it('answers readers when what they have seen is on disk, though there is always a later batch', async () => {
   const test = await openSlowLedger()
   const put = (version: number) =>

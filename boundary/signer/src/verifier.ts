@@ -40,7 +40,7 @@ async function run(task: Task): Promise<Result> {
   // Whatever a key backend gave for a signature: what is no bytes cannot be sent, and is not valid.
   if (!bytesOf(task).every((part) => part instanceof Uint8Array)) return undefined
   const packed = thread === undefined ? undefined : packTask(task)
-  // What is too long for the ring is rare, and no less verified here.
+  // What is too long for the ring, or of no usual form, is rare, and no less verified here.
   if (thread === undefined || packed === undefined) return work(task)
   return resultOf((await thread.run(packed)).code)
 }
@@ -113,7 +113,7 @@ function unpackTask(packed: Uint8Array): Task {
   return { made: { algorithm, publicKey, recovery, payload: first, bytes: second } as MadeSignature }
 }
 
-/** What cannot be checked is not valid: an error counts as a no, and ends neither the thread nor the batch. */
+/** What cannot be checked is not valid: an error counts as a no, here as on the thread. */
 function work(task: Task): Result {
   try {
     return workOn(task)
