@@ -4,17 +4,21 @@ import { schnorr } from '@noble/curves/secp256k1.js'
 import { p2tr } from '@scure/btc-signer'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { secp256k1 } from './curve.ts'
-import { type KeyThread, startKeyThread } from './key-thread.ts'
+import { keysOn, keyWork } from './key-thread.ts'
 import { LocalKey } from './local-key.ts'
 import { TaskThread } from './task-ring.ts'
 import { codeOf, spellings } from './testing.ts'
 
 const deaths: unknown[] = []
-let started: KeyThread | undefined
+let thread: TaskThread | undefined
+let keys = keysOn(undefined as never)
 
 function open(secretKey: Uint8Array = randomKey()) {
-  started ??= startKeyThread((error) => deaths.push(error))
-  return { key: started.open(secretKey), local: new LocalKey({ algorithm: 'secp256k1', secretKey }) }
+  if (thread === undefined) {
+    thread = new TaskThread({ works: [keyWork], onDeath: (error) => deaths.push(error) })
+    keys = keysOn(thread)
+  }
+  return { key: keys.open(secretKey), local: new LocalKey({ algorithm: 'secp256k1', secretKey }) }
 }
 
 function randomKey(): Uint8Array {
@@ -24,8 +28,8 @@ function randomKey(): Uint8Array {
 const digest = () => new Uint8Array(randomBytes(32))
 
 afterEach(async () => {
-  await started?.stop()
-  started = undefined
+  await thread?.stop()
+  thread = undefined
   vi.unstubAllGlobals()
   expect(deaths.splice(0)).toEqual([])
 })
@@ -102,7 +106,7 @@ describe('keys on their own thread', () => {
   it('refuse what is on its way when the thread is stopped, and what comes later', async () => {
     const { key } = open()
     const waiting = Promise.allSettled(Array.from({ length: 600 }, () => key.sign(digest())))
-    await started?.stop()
+    await thread?.stop()
     for (const result of await waiting) {
       if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'KEYS_CLOSED' })
     }
@@ -135,7 +139,7 @@ describe('keys on their own thread', () => {
     // Nor one that was on its way when the thread was stopped.
     const late = randomKey()
     open(late)
-    await started?.stop()
+    await thread?.stop()
     expect(holds(late)).toBe(false)
   })
 
@@ -143,24 +147,24 @@ describe('keys on their own thread', () => {
     const runs = vi.spyOn(TaskThread.prototype, 'run')
     const { key } = open()
     await key.sign(digest())
-    const [open1, sign1] = runs.mock.calls.map(([task]) => task)
+    const [open1, sign1] = runs.mock.calls.map(([, task]) => task)
     key.close()
     expect(runs.mock.calls).toHaveLength(3)
     const thread = runs.mock.contexts[0] as TaskThread
     runs.mockRestore()
     // The very task that was answered before.
     expect(open1).toHaveLength(37)
-    expect((await thread.run(sign1 as Uint8Array)).code).toBe(0)
+    expect((await thread.run(keyWork, sign1 as Uint8Array)).code).toBe(0)
   })
 
   it('give no answer for another digest than the one that was asked for', async () => {
     const { key, local } = open()
     const run = TaskThread.prototype.run
     const other = digest()
-    vi.spyOn(TaskThread.prototype, 'run').mockImplementation(function (this: TaskThread, task) {
+    vi.spyOn(TaskThread.prototype, 'run').mockImplementation(function (this: TaskThread, kind, task) {
       const changed = task.slice()
       changed.set(other, 5)
-      return run.call(this, changed)
+      return run.call(this, kind, changed)
     })
     expect((await key.signChecked(digest(), local.publicKey().bytes)).recovery).toBeUndefined()
     vi.restoreAllMocks()

@@ -1,6 +1,6 @@
 /**
- * Secret keys on a thread of their own, which does nothing but sign with them: the thread that reads what strangers
- * send holds no key for longer than it takes to hand it over, and is free for them while a signature is made.
+ * Secret keys on another thread, which does nothing but sign and verify: the thread that reads what strangers send
+ * holds no key for longer than it takes to hand it over, and is free for them while a signature is made.
  */
 import { isEqual } from '@countersign/bytes'
 import type { CheckedSignature, PublicKey, Signature } from './backend.ts'
@@ -8,9 +8,13 @@ import { keysError } from './catalogue.ts'
 import { LocalKey } from './local-key.ts'
 import { recoveryIdOf } from './recovery-id.ts'
 import { checkDigest, checkSecretKey } from './secp256k1-interface.ts'
-import { type TaskResult, TaskThread, workOffTasks } from './task-ring.ts'
+import type { OpenWork, TaskResult, TaskThread, TaskWork } from './task-ring.ts'
 
-const role = 'countersign-keys'
+export const keyWork: TaskWork = {
+  module: new URL(import.meta.url),
+  refusal: () => keysError('KEYS_CLOSED', 'The thread that holds the keys has ended.'),
+}
+
 const operations = { open: 1, close: 2, publicKey: 3, sign: 4, signChecked: 5, signTaproot: 6 } as const
 const headBytes = 5
 const signatureBytes = 64
@@ -22,20 +26,16 @@ export interface KeyThread {
   /** @param secretKey Of secp256k1, 32 bytes; copied, the caller zeroes its own.
    * @throws {CountersignError} KEYS_SECRET_KEY_INVALID */
   open(secretKey: Uint8Array): ThreadKey
-  stop(): Promise<void>
 }
 
-/** @param onDeath Called if the thread ends by itself: its keys are gone, and the process should end too. */
-export function startKeyThread(onDeath: (error: unknown) => void): KeyThread {
-  const refusal = () => keysError('KEYS_CLOSED', 'The thread that holds the keys has ended.')
-  const thread = new TaskThread({ role, url: new URL(import.meta.url), onDeath, refusal })
+/** @param thread One that was started for `keyWork`. If it ends by itself its keys are gone, and the process should end too. */
+export function keysOn(thread: TaskThread): KeyThread {
   let opened = 0
   return {
     open(secretKey) {
       checkSecretKey(secretKey)
       return new ThreadKey(thread, opened++, secretKey)
     },
-    stop: () => thread.stop(),
   }
 }
 
@@ -51,7 +51,7 @@ export class ThreadKey {
     this.#id = id
     const task = this.#task(operations.open, secretKey)
     // The thread works in order: whatever is asked of the key comes after this. If it ends, that is refused.
-    thread.run(task).catch(() => undefined)
+    thread.run(keyWork, task).catch(() => undefined)
     task.fill(0)
   }
 
@@ -94,7 +94,7 @@ export class ThreadKey {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#thread.run(this.#task(operations.close)).catch(() => undefined)
+    this.#thread.run(keyWork, this.#task(operations.close)).catch(() => undefined)
   }
 
   toJSON(): object {
@@ -103,7 +103,7 @@ export class ThreadKey {
 
   async #run(operation: number, ...parts: readonly Uint8Array[]): Promise<TaskResult> {
     if (this.#isClosed) throw keysError('KEYS_CLOSED', 'The key was closed.')
-    const result = await this.#thread.run(this.#task(operation, ...parts))
+    const result = await this.#thread.run(keyWork, this.#task(operation, ...parts))
     if (result.code === codes.failed) throw new Error('bug: the key thread could not do what it was asked')
     return result
   }
@@ -132,7 +132,7 @@ function codeOfRecovery(recovery: 0 | 1 | undefined, otherwise: number): number 
   return recovery === 0 ? codes.recovery0 : codes.recovery1
 }
 
-function openKeys(): (task: Uint8Array, reply: Uint8Array) => number {
+export const openWork: OpenWork = () => {
   const keys = new Map<number, LocalKey>()
   const known = (id: number): LocalKey => {
     const key = keys.get(id)
@@ -177,5 +177,3 @@ function openKeys(): (task: Uint8Array, reply: Uint8Array) => number {
     }
   }
 }
-
-workOffTasks(role, openKeys)

@@ -1,9 +1,10 @@
 /**
  * Tasks for one thread, and their results, through memory that both threads share: a message between threads costs
  * as much as the smaller tasks themselves. One thread offers, the other one works, in order; neither waits for the
- * other while there is something to do.
+ * other while there is something to do. One thread can do several kinds of work: more of them than there are cores
+ * only take the cores from one another.
  */
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads'
 
 /** A power of two, so that the counters may wrap around. */
 const slots = 256
@@ -23,7 +24,8 @@ const toldAt = 2
 /** 1: the worker shall end after the tasks that it has. */
 const stoppedAt = 3
 const lengthsAt = 16
-const resultsAt = lengthsAt + slots
+const worksAt = lengthsAt + slots
+const resultsAt = worksAt + slots
 const wordsCount = resultsAt + slots
 
 interface Memory {
@@ -49,19 +51,38 @@ export interface TaskResult {
   readonly reply: Uint8Array
 }
 
+/** A kind of work. */
+export interface TaskWork {
+  /** Exports `openWork`, an `OpenWork`: all that the thread loads for it. */
+  readonly module: URL
+  /** With which its tasks are refused where the thread has ended. */
+  readonly refusal: () => Error
+}
+
+/**
+ * Makes the work, on its thread alone. It takes bytes of its own, which it may overwrite, and may write a reply.
+ * @returns the code of the result. An error counts as code 0. */
+export type OpenWork = () => (task: Uint8Array, reply: Uint8Array) => number
+
 interface Waiting {
+  /** Its place among the thread's. */
+  readonly work: number
   readonly resolve: (result: TaskResult) => void
   readonly reject: (error: unknown) => void
 }
 
 export interface TaskThreadOptions {
-  readonly role: string
-  /** The module that calls `workOffTasks` for this role when it is loaded. */
-  readonly url: URL
+  readonly works: readonly TaskWork[]
   /** Called if the thread ends by itself, after everything that waits for it was refused. */
   readonly onDeath: (error: unknown) => void
-  /** With which it is refused. */
-  readonly refusal: () => Error
+}
+
+const role = 'countersign-tasks'
+
+interface Started {
+  readonly role: typeof role
+  readonly modules: readonly string[]
+  readonly shared: SharedArrayBuffer
 }
 
 /** A thread that works off tasks, from the side of who has them. */
@@ -69,7 +90,7 @@ export class TaskThread {
   readonly #worker: Worker
   readonly #memory: Memory
   readonly #onDeath: (error: unknown) => void
-  readonly #refusal: () => Error
+  readonly #works: readonly TaskWork[]
   /** In the ring, in order. */
   readonly #offered: Waiting[] = []
   /** What waits for room in it. */
@@ -80,13 +101,13 @@ export class TaskThread {
   #error: unknown
   readonly #ended: Promise<void>
 
-  constructor(options: TaskThreadOptions) {
+  constructor({ works, onDeath }: TaskThreadOptions) {
     const shared = new SharedArrayBuffer(wordsCount * 4 + slots * (taskBytesMax + replyBytes))
     this.#memory = viewOf(shared)
-    this.#onDeath = options.onDeath
-    this.#refusal = options.refusal
-    const { url, role } = options
-    this.#worker = new Worker(url, { env: {}, stdin: false, workerData: { role, shared } })
+    this.#onDeath = onDeath
+    this.#works = works
+    const started: Started = { role, modules: works.map(({ module }) => module.href), shared }
+    this.#worker = new Worker(new URL(import.meta.url), { env: {}, stdin: false, workerData: started })
     this.#worker.on('message', () => this.#collect())
     this.#worker.on('error', (error) => {
       this.#error = error
@@ -97,12 +118,15 @@ export class TaskThread {
     this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
   }
 
-  /** @param task At most `taskBytesMax` bytes; not looked at after the call. */
-  run(task: Uint8Array): Promise<TaskResult> {
-    if (task.length > taskBytesMax) return Promise.reject(new Error('bug: a task that the ring cannot take'))
-    if (this.#isStopped) return Promise.reject(this.#refusal())
+  /** @param kind One of those that the thread was started for.
+   * @param task At most `taskBytesMax` bytes; not looked at after the call. */
+  run(kind: TaskWork, task: Uint8Array): Promise<TaskResult> {
+    const work = this.#works.indexOf(kind)
+    if (work === -1 || task.length > taskBytesMax)
+      return Promise.reject(new Error('bug: a task that the ring cannot take'))
+    if (this.#isStopped) return Promise.reject(kind.refusal())
     return new Promise((resolve, reject) => {
-      const waiting = { resolve, reject }
+      const waiting = { work, resolve, reject }
       if (this.#offered.length < slots) this.#offer(task, waiting)
       else this.#queue.push({ task: new Uint8Array(task), waiting })
     })
@@ -126,6 +150,7 @@ export class TaskThread {
     const slot = this.#offeredCount & (slots - 1)
     tasks.set(task, slot * taskBytesMax)
     words[lengthsAt + slot] = task.length
+    words[worksAt + slot] = waiting.work
     this.#offered.push(waiting)
     this.#offeredCount = (this.#offeredCount + 1) | 0
     // What was written before an atomic write is seen by whoever has seen that.
@@ -156,37 +181,27 @@ export class TaskThread {
 
   #refuseAll(): void {
     this.#isStopped = true
-    const refusal = this.#refusal()
     const queued = this.#queue.splice(0).map(({ task, waiting }) => {
       task.fill(0)
       return waiting
     })
-    for (const { reject } of [...this.#offered.splice(0), ...queued]) reject(refusal)
+    for (const { work, reject } of [...this.#offered.splice(0), ...queued])
+      reject((this.#works[work] as TaskWork).refusal())
   }
 
   #end(): void {
     if (this.#isStopped) return
     this.#refuseAll()
     this.#memory.tasks.fill(0)
-    this.#onDeath(this.#error ?? this.#refusal())
+    this.#onDeath(this.#error ?? new Error('A thread of the signer has ended by itself.'))
   }
 }
 
-/**
- * The working thread's end: called by every thread that loads the module, and does nothing but on one that was started
- * for this role. There it returns when it is stopped.
- * @param open Makes the work, on its thread alone. The work takes bytes of its own, which it may overwrite, and may
- * write a reply. An error counts as code 0. */
-export function workOffTasks(
-  role: string,
-  open: () => (task: Uint8Array, reply: Uint8Array) => number,
-): void {
-  if (isMainThread || parentPort === null) return
-  const started = workerData as { readonly role?: unknown; readonly shared?: unknown } | null
-  if (started?.role !== role || !(started.shared instanceof SharedArrayBuffer)) return
-  const port = parentPort
-  const { words, tasks, replies } = viewOf(started.shared)
-  const work = open()
+/** The working thread's end: returns when it is stopped. */
+async function workOffTasks({ modules, shared }: Started, port: MessagePort): Promise<void> {
+  const { words, tasks, replies } = viewOf(shared)
+  const works: ReturnType<OpenWork>[] = []
+  for (const module of modules) works.push(((await import(module)) as { openWork: OpenWork }).openWork())
   for (let finished = 0; ; ) {
     if (Atomics.load(words, offeredAt) === finished) {
       if (Atomics.load(words, stoppedAt) === 1) return
@@ -196,12 +211,13 @@ export function workOffTasks(
     const slot = finished & (slots - 1)
     const start = slot * taskBytesMax
     const end = start + (words[lengthsAt + slot] as number)
+    const work = works[words[worksAt + slot] as number]
     // A copy: what is checked is what is used. Secrets do not stay in the ring.
     const task = new Uint8Array(end - start)
     task.set(tasks.subarray(start, end))
     tasks.fill(0, start, end)
     const reply = new Uint8Array(replyBytes)
-    words[resultsAt + slot] = codeOf(() => work(task, reply))
+    words[resultsAt + slot] = codeOf(work, task, reply)
     replies.set(reply, slot * replyBytes)
     finished = (finished + 1) | 0
     Atomics.store(words, finishedAt, finished)
@@ -209,10 +225,14 @@ export function workOffTasks(
   }
 }
 
-function codeOf(work: () => number): number {
+function codeOf(work: ReturnType<OpenWork> | undefined, task: Uint8Array, reply: Uint8Array): number {
   try {
-    return work()
+    return work === undefined ? 0 : work(task, reply)
   } catch {
     return 0
   }
 }
+
+// Loaded by every thread that has tasks, too; only the one that was started for them works them off.
+if (!isMainThread && parentPort !== null && (workerData as Partial<Started> | null)?.role === role)
+  void workOffTasks(workerData as Started, parentPort)

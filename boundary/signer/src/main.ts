@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { isCountersignError } from '@countersign/bytes'
-import { backendChoice, Secret, startKeyThread } from '@countersign/keys'
+import { backendChoice, keysOn, keyWork, Secret, TaskThread } from '@countersign/keys'
 import { signerError } from './catalogue.ts'
 import { readSignerConfig } from './config.ts'
 import { initSigner, isEphemeral } from './open-signer.ts'
 import { listen } from './server.ts'
 import { causeForLog, openService } from './service.ts'
-import { startVerifier, stopVerifier } from './verifier.ts'
+import { verifierWork, verifyOn } from './verifier.ts'
 
 const usage = `countersign-signer: the process that holds the keys
 
@@ -75,9 +75,10 @@ async function run(
     log('fatal', causeForLog(error))
     process.exit(1)
   }
-  startVerifier(onThreadDeath)
-  const keyThread = startKeyThread(onThreadDeath)
-  const service = await openService({ config, env, secret, isSealed, onHalt, keyThread })
+  // One thread for both: two of them beside this one would take its core from it where there are no more than two.
+  const thread = new TaskThread({ works: [verifierWork, keyWork], onDeath: onThreadDeath })
+  verifyOn(thread)
+  const service = await openService({ config, env, secret, isSealed, onHalt, keyThread: keysOn(thread) })
   const door = await listen({ path: config.socket, group: config.socketGroup }, service, (error) =>
     log('error', causeForLog(error)),
   )
@@ -90,7 +91,7 @@ async function run(
     stopping = true
     await door.close()
     await service.close()
-    await Promise.all([keyThread.stop(), stopVerifier()])
+    await thread.stop()
     process.exit(0)
   }
   process.on('SIGTERM', stop)

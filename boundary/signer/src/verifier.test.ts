@@ -1,9 +1,9 @@
 import { generateKeyPairSync, randomBytes, sign as signWithNode } from 'node:crypto'
 import { encodeHex, sha256 } from '@countersign/bytes'
-import { secp256k1 } from '@countersign/keys'
+import { secp256k1, TaskThread } from '@countersign/keys'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestKey } from '../../../test/signer/test-signer.ts'
-import { startVerifier, stopVerifier, verifyMade, verifyRequest } from './verifier.ts'
+import { verifierWork, verifyMade, verifyOn, verifyRequest } from './verifier.ts'
 
 const base = new TextEncoder().encode('"@method": POST')
 
@@ -45,9 +45,14 @@ for (const where of ['here', 'on its thread'] as const) {
   describe(`verification ${where}`, () => {
     const deaths: unknown[] = []
     if (where === 'on its thread') {
-      beforeAll(() => startVerifier((error) => deaths.push(error)))
+      let thread: TaskThread
+      beforeAll(() => {
+        thread = new TaskThread({ works: [verifierWork], onDeath: (error) => deaths.push(error) })
+        verifyOn(thread)
+      })
       afterAll(async () => {
-        await stopVerifier()
+        verifyOn(undefined)
+        await thread.stop()
         expect(deaths).toEqual([])
       })
     }

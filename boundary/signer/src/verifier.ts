@@ -1,16 +1,19 @@
 /**
- * Verification on a thread of its own: it is most of what a signature costs. The thread has no key. Without
- * `startVerifier` (tests, tools) the same functions run where they are called.
+ * Verification on another thread: it is most of what a signature costs. Without `verifyOn` (tests, tools) the same
+ * functions run where they are called.
  */
 import { decodeHex, encodeHex } from '@countersign/bytes'
-import { TaskThread, taskBytesMax, workOffTasks } from '@countersign/keys'
+import { type OpenWork, type TaskThread, type TaskWork, taskBytesMax } from '@countersign/keys'
 import { signerError } from './catalogue.ts'
 import { isRequestSigned, type MadeSignature, type RequestCheck, recoveryOf } from './verify.ts'
 
 type Task = { readonly request: RequestCheck } | { readonly made: MadeSignature }
 type Result = boolean | 0 | 1 | undefined
 
-const role = 'countersign-verifier'
+export const verifierWork: TaskWork = {
+  module: new URL(import.meta.url),
+  refusal: () => signerError('SIGNER_HALTED', 'The thread that verifies signatures has ended.'),
+}
 let thread: TaskThread | undefined
 
 /** @returns whether the credential has signed these bytes. */
@@ -24,16 +27,9 @@ export async function verifyMade(made: MadeSignature): Promise<0 | 1 | undefined
   return recovery === 0 || recovery === 1 ? recovery : undefined
 }
 
-/** @param onDeath Called if the thread ends by itself; everything that waits for it is refused. */
-export function startVerifier(onDeath: (error: unknown) => void): void {
-  const refusal = () => signerError('SIGNER_HALTED', 'The thread that verifies signatures has ended.')
-  thread ??= new TaskThread({ role, url: new URL(import.meta.url), onDeath, refusal })
-}
-
-export async function stopVerifier(): Promise<void> {
-  const stopped = thread
-  thread = undefined
-  await stopped?.stop()
+/** @param started For `verifierWork`; `undefined`: verifies where it is asked again. */
+export function verifyOn(started: TaskThread | undefined): void {
+  thread = started
 }
 
 async function run(task: Task): Promise<Result> {
@@ -42,7 +38,7 @@ async function run(task: Task): Promise<Result> {
   const packed = thread === undefined ? undefined : packTask(task)
   // What is too long for the ring, or of no usual form, is rare, and no less verified here.
   if (thread === undefined || packed === undefined) return work(task)
-  return resultOf((await thread.run(packed)).code)
+  return resultOf((await thread.run(verifierWork, packed)).code)
 }
 
 const codes: readonly Result[] = [undefined, false, true, 0, 1]
@@ -126,4 +122,4 @@ function workOn(task: Task): Result {
   return 'request' in task ? isRequestSigned(task.request) : recoveryOf(task.made)
 }
 
-workOffTasks(role, () => (packed) => codeOf(work(unpackTask(packed))))
+export const openWork: OpenWork = () => (packed) => codeOf(work(unpackTask(packed)))

@@ -21,7 +21,15 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { canonicalJson } from '@countersign/bytes'
-import { isCheckingSigner, type KeyThread, type KeyUri, Secret, startKeyThread } from '@countersign/keys'
+import {
+  isCheckingSigner,
+  type KeyThread,
+  type KeyUri,
+  keysOn,
+  keyWork,
+  Secret,
+  TaskThread,
+} from '@countersign/keys'
 import { codeOf, createTestKdf, describeBackend } from '@countersign/keys/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type FileBackend, openFileBackend } from './file-backend.ts'
@@ -54,13 +62,18 @@ describeBackend('file', async () => {
 })
 
 describe('with its keys on their own thread', () => {
+  let thread: TaskThread
   let keyThread: KeyThread
   beforeAll(() => {
-    keyThread = startKeyThread((error) => {
-      throw error
+    thread = new TaskThread({
+      works: [keyWork],
+      onDeath: (error) => {
+        throw error
+      },
     })
+    keyThread = keysOn(thread)
   })
-  afterAll(() => keyThread.stop())
+  afterAll(() => thread.stop())
 
   describeBackend('file', async () => {
     const directory = freshDirectory()
