@@ -253,7 +253,9 @@ function encodeAnswers(answers: readonly AnswerFrame[]): Buffer {
   for (const [i, { number, status, text }] of answers.entries()) {
     const frameBytes = sizes[i] as number
     writeAnswerHeader(whole, at, { number, status, frameBytes })
-    whole.write(text, at + answerHeaderBytes, 'utf8')
+    // As many bytes as characters: ASCII, which is copied as it is.
+    const isAscii = frameBytes === answerHeaderBytes + text.length
+    whole.write(text, at + answerHeaderBytes, isAscii ? 'latin1' : 'utf8')
     at += frameBytes
   }
   return whole

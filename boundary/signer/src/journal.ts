@@ -37,6 +37,7 @@ import {
 } from '@countersign/wire'
 import { signerError } from './catalogue.ts'
 import { appendToTiles, nodeFromTiles, type TileEdge, tileBytes } from './journal-tiles.ts'
+import { withoutDashes } from './signer.ts'
 import type { Store, StoredSegment, StoredTile } from './store.ts'
 
 export type JournalEntryType =
@@ -216,7 +217,7 @@ export function openJournal(key: JournalKey, store: Store, start: JournalState):
       const chain = chainOf(state.chain, checkpoint)
       // Neighbours share most of their paths.
       const encoded = new Map<Uint8Array, string>()
-      const quoted = JSON.stringify(checkpoint)
+      const quoted = withoutDashes(JSON.stringify(checkpoint))
       const encode = (hash: Uint8Array) => {
         const text = encoded.get(hash) ?? encodeBase64(hash)
         encoded.set(hash, text)

@@ -66,7 +66,7 @@ interface TxSources {
   readonly store: Store
   readonly journal: Journal
   /** Everything that is written, durable or not. */
-  load(id: string, kind: RecordKind, key: string): Promise<Known>
+  load(id: string, kind: RecordKind, key: string): Known | Promise<Known>
   unseal(record: StoredRecord): Loaded
   readonly open: ReadonlyMap<string, OpenPermit>
 }
@@ -87,7 +87,8 @@ export function openTx(
       const here = stagedValue(id)
       if (here !== undefined) return here.value as never
       if (batch.absent.has(id)) return undefined
-      const loaded = await load(id, kind, key)
+      const found = load(id, kind, key)
+      const loaded = found instanceof Promise ? await found : found
       if (loaded === undefined) batch.absent.add(id)
       return loaded?.value as never
     },

@@ -88,9 +88,12 @@ export function openLedger(options: LedgerOptions): Ledger {
   /** What must be refused with, once the disk has failed. */
   let broken: CountersignError | undefined
 
-  async function load(id: string, kind: RecordKind, key: string): Promise<Known> {
-    const hit = cache.get(id)
-    if (hit !== undefined) return hit
+  /** At once where it is in memory, as almost everything is that is asked for again and again. */
+  function load(id: string, kind: RecordKind, key: string): Known | Promise<Known> {
+    return cache.get(id) ?? read(id, kind, key)
+  }
+
+  async function read(id: string, kind: RecordKind, key: string): Promise<Known> {
     const writesBefore = writes
     const record = await store.get(kind, key)
     if (record === undefined) return undefined
@@ -219,7 +222,8 @@ export function openLedger(options: LedgerOptions): Ledger {
     const nextDigest = setDigest.slice()
     const fresh: [string, Loaded | undefined][] = []
     for (const [id, { kind, key, value, expiresMs }] of batch.staged) {
-      const before = batch.absent.has(id) ? undefined : await load(id, kind, key)
+      const found = batch.absent.has(id) ? undefined : load(id, kind, key)
+      const before = found instanceof Promise ? await found : found
       if (before !== undefined) seal.toggle(nextDigest, before.record.mac)
       if (value === undefined) {
         if (before !== undefined) deletes.push({ kind, key })

@@ -101,7 +101,10 @@ describe('the main path', () => {
     const again = await signTransaction(unsignedTransaction, options)
     expect(again).toEqual(first)
     // Byte for byte, though the first was put together as text.
-    expect(textOf(first)).toBe(JSON.stringify(again.body))
+    expect(textOf(first)).toBe(textOf(again))
+    // In one byte for each character, though the checkpoint in it is a signed note, with its dash.
+    expect(textOf(first)).toMatch(/^[\x20-\x7e]*$/)
+    expect(JSON.stringify(again.body)).toContain('\u2014')
     expect(errorCode(await signTransaction(transfer(payee, 6n, 7), options))).toBe('WIRE_REQUEST_ID_REUSED')
     const forwarded = await test.signed(
       'POST',
