@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { secp256k1 } from './curve.ts'
 import { keysOn, keyWork } from './key-thread.ts'
 import { LocalKey } from './local-key.ts'
-import { TaskThread } from './task-ring.ts'
+import { TaskThread } from './task-thread.ts'
 import { codeOf, spellings } from './testing.ts'
 
 const deaths: unknown[] = []

@@ -8,7 +8,8 @@ import { keysError } from './catalogue.ts'
 import { LocalKey } from './local-key.ts'
 import { recoveryIdOf } from './recovery-id.ts'
 import { checkDigest, checkSecretKey } from './secp256k1-interface.ts'
-import type { OpenWork, TaskResult, TaskThread, TaskWork } from './task-ring.ts'
+import type { TaskResult } from './task-ring.ts'
+import type { OpenWork, TaskThread, TaskWork } from './task-thread.ts'
 
 export const keyWork: TaskWork = {
   module: new URL(import.meta.url),

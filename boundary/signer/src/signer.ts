@@ -21,7 +21,7 @@ export interface Answer {
 /** @param receipt As JSON: with its entry it is most of an answer, and is written once. */
 export function receiptAnswer(status: number, body: object, receipt: string): Answer {
   const members = JSON.stringify(body).slice(1, -1)
-  const text = `{${members}${members === '' ? '' : ','}"receipt":${receipt}}`
+  const text = withoutDashes(`{${members}${members === '' ? '' : ','}"receipt":${receipt}}`)
   const answer: Answer = {
     status,
     get body() {

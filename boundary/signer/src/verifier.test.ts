@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes, sign as signWithNode } from 'node:crypto'
 import { encodeHex, sha256 } from '@countersign/bytes'
 import { secp256k1, TaskThread } from '@countersign/keys'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createTestKey } from '../../../test/signer/test-signer.ts'
 import { verifierWork, verifyMade, verifyOn, verifyRequest } from './verifier.ts'
 
@@ -90,6 +90,16 @@ for (const where of ['here', 'on its thread'] as const) {
       }
     })
 
+    it('is where it says', async () => {
+      const runs = vi.spyOn(TaskThread.prototype, 'run')
+      await verifyRequest(requestBy('p256'))
+      await verifyMade(madeSignature())
+      expect(runs.mock.calls.map(([work]) => work)).toEqual(
+        where === 'here' ? [] : [verifierWork, verifierWork],
+      )
+      runs.mockRestore()
+    })
+
     it('answers each of many in its own place', async () => {
       const many = Array.from({ length: 600 }, (_, i) => ({
         good: i % 3 !== 0,
@@ -151,3 +161,24 @@ for (const where of ['here', 'on its thread'] as const) {
     })
   })
 }
+
+describe('verification on a thread', () => {
+  afterAll(() => verifyOn(undefined))
+
+  it('takes no code for a yes that is not one', async () => {
+    const [request, made] = [requestBy('p256'), madeSignature()]
+    for (const code of [-1, 0, 1, 3, 4, 5, 9, 2 ** 31, Number.NaN, undefined]) {
+      verifyOn({ run: async () => ({ code, reply: new Uint8Array(96) }) } as never)
+      expect(await verifyRequest(request), `${code}`).toBe(false)
+      if (code !== 3 && code !== 4) expect(await verifyMade(made), `${code}`).toBeUndefined()
+    }
+  })
+
+  it('that has ended is a refusal, and not done elsewhere', async () => {
+    const thread = new TaskThread({ works: [verifierWork], onDeath: () => undefined })
+    verifyOn(thread)
+    await thread.stop()
+    await expect(verifyRequest(requestBy('p256'))).rejects.toMatchObject({ code: 'SIGNER_HALTED' })
+    await expect(verifyMade(madeSignature())).rejects.toMatchObject({ code: 'SIGNER_HALTED' })
+  })
+})
