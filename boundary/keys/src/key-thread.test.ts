@@ -7,7 +7,7 @@ import { secp256k1 } from './curve.ts'
 import { keysOn, keyWork } from './key-thread.ts'
 import { LocalKey } from './local-key.ts'
 import { TaskThread } from './task-thread.ts'
-import { codeOf, spellings } from './testing.ts'
+import { codeOf, spellings, startKeyThread } from './testing.ts'
 
 const deaths: unknown[] = []
 let thread: TaskThread | undefined
@@ -15,7 +15,7 @@ let keys = keysOn(undefined as never)
 
 function open(secretKey: Uint8Array = randomKey()) {
   if (thread === undefined) {
-    thread = new TaskThread({ works: [keyWork], onDeath: (error) => deaths.push(error) })
+    thread = startKeyThread((error) => deaths.push(error))
     keys = keysOn(thread)
   }
   return { key: keys.open(secretKey), local: new LocalKey({ algorithm: 'secp256k1', secretKey }) }

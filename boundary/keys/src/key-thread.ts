@@ -8,11 +8,11 @@ import { keysError } from './catalogue.ts'
 import { LocalKey } from './local-key.ts'
 import { recoveryIdOf } from './recovery-id.ts'
 import { checkDigest, checkSecretKey } from './secp256k1-interface.ts'
-import type { TaskResult } from './task-ring.ts'
-import type { OpenWork, TaskThread, TaskWork } from './task-thread.ts'
+import type { TaskResult, Work } from './task-ring.ts'
+import type { TaskThread, TaskWork } from './task-thread.ts'
 
 export const keyWork: TaskWork = {
-  module: new URL(import.meta.url),
+  open: openKeys,
   refusal: () => keysError('KEYS_CLOSED', 'The thread that holds the keys has ended.'),
 }
 
@@ -133,7 +133,7 @@ function codeOfRecovery(recovery: 0 | 1 | undefined, otherwise: number): number 
   return recovery === 0 ? codes.recovery0 : codes.recovery1
 }
 
-export const openWork: OpenWork = () => {
+function openKeys(): Work {
   const keys = new Map<number, LocalKey>()
   const known = (id: number): LocalKey => {
     const key = keys.get(id)

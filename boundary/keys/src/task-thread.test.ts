@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,20 +7,38 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { OfferingEnd, replyBytes, ringBytes, taskBytesMax, WorkingEnd } from './task-ring.ts'
 import { TaskThread, type TaskWork } from './task-thread.ts'
 
-function workOf(source: string, name = 'the thread'): TaskWork {
-  const module = new URL(`data:text/javascript,${encodeURIComponent(source)}`)
-  return { module, refusal: () => new Error(`${name} has ended`) }
+interface SourcedWork extends TaskWork {
+  /** An expression: what `open` is on the thread. */
+  readonly source: string
 }
 
-const ones = workOf('export const openWork = () => () => 1')
-const dies = workOf('export const openWork = () => () => process.exit(3)')
-const never = workOf('export const openWork = () => () => { for (;;); }')
+function workOf(source: string, name = 'the thread'): SourcedWork {
+  const open = () => {
+    throw new Error('bug: it was opened where it is asked for')
+  }
+  return { source, open, refusal: () => new Error(`${name} has ended`) }
+}
+
+const module = new URL('./task-thread.ts', import.meta.url).href
+
+function entryOf(works: readonly SourcedWork[], before = ''): string {
+  const opens = works.map(({ source }) => `{ open: ${source} }`)
+  const source = `
+    import { workOffTasks } from ${JSON.stringify(module)}
+    ${before}
+    workOffTasks(import.meta.url, [${opens}])`
+  return `data:text/javascript,${encodeURIComponent(source)}`
+}
+
+const ones = workOf('() => () => 1')
+const dies = workOf('() => () => process.exit(3)')
+const never = workOf('() => () => { for (;;); }')
 
 const deaths: unknown[] = []
 const threads: TaskThread[] = []
 
-function start(...works: readonly TaskWork[]): TaskThread {
-  const thread = new TaskThread({ works, onDeath: (error) => deaths.push(error) })
+function start(...works: readonly SourcedWork[]): TaskThread {
+  const thread = new TaskThread({ entry: entryOf(works), works, onDeath: (error) => deaths.push(error) })
   threads.push(thread)
   return thread
 }
@@ -45,9 +64,9 @@ function sharedMemories(): SharedArrayBuffer[] {
 
 describe('a thread for tasks', () => {
   it('gives each task to the work that it is for, in the order in which those of a kind came', async () => {
-    const counts =
-      'let count = 0; export const openWork = () => (task, reply) => (reply.set(task), ++count + '
-    const works = [workOf(`${counts}100)`), workOf(`${counts}200)`)] as const
+    const countsFrom = (start: number) =>
+      workOf(`() => { let count = ${start}; return (task, reply) => (reply.set(task), ++count) }`)
+    const works = [countsFrom(100), countsFrom(200)] as const
     const thread = start(...works)
     const asked = Array.from({ length: 2_000 }, (_, i) => ({
       work: works[i % 3 === 0 ? 0 : 1],
@@ -65,7 +84,7 @@ describe('a thread for tasks', () => {
 
   it('makes no kind of work wait for the backlog of another', async () => {
     const slow = workOf(
-      'export const openWork = () => () => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2); return 1 }',
+      '() => () => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2); return 1 }',
     )
     const thread = start(slow, ones)
     let slowDone = 0
@@ -88,7 +107,7 @@ describe('a thread for tasks', () => {
 
   it('counts an error of the work as code 0, with no reply of another task, and goes on', async () => {
     const work = workOf(
-      'export const openWork = () => ([first], reply) => { if (first === 1) throw new Error("no"); reply.fill(first); return 7 }',
+      '() => ([first], reply) => { if (first === 1) throw new Error("no"); reply.fill(first); return 7 }',
     )
     const thread = start(work)
     const results = await Promise.all([2, 1, 3, 1].map((first) => thread.run(work, Uint8Array.of(first))))
@@ -107,26 +126,21 @@ describe('a thread for tasks', () => {
   })
 
   it('has nothing of the process’s environment', async () => {
-    const counts = workOf('export const openWork = () => () => 1 + Object.keys(process.env).length')
+    const counts = workOf('() => () => 1 + Object.keys(process.env).length')
     expect((await start(counts).run(counts, new Uint8Array(0))).code).toBe(1)
   })
 
-  it('works only where it was started: not in a copy of its module, nor in another thread', async () => {
-    const entry = new URL('./task-thread.ts', import.meta.url)
+  it('works only where it was started: in no other thread, nor in a copy of its entry', async () => {
+    const entry = entryOf([workOf('() => process.exit(9)')])
     const shared = new SharedArrayBuffer(64 + ringBytes)
-    const modules = ['data:text/javascript,process.exit(9)']
-    for (const workerData of [
-      null,
-      { entry: 'other', modules, shared },
-      { entry: `${entry.href}?2`, modules, shared },
-    ]) {
-      const code = await new Promise((resolve) => new Worker(entry, { workerData }).once('exit', resolve))
-      expect(code).toBe(0)
+    for (const workerData of [null, {}, { entry: 'other', shared }, { entry: `${entry}#copy`, shared }]) {
+      const worker = new Worker(new URL(entry), { workerData })
+      expect(await new Promise((resolve) => worker.once('exit', resolve))).toBe(0)
     }
-    const copy = `${entry.href}?copy`
-    const loadsCopy = workOf(`await import(${JSON.stringify(copy)}); export const openWork = () => () => 1`)
-    const thread = start(loadsCopy)
-    for (let i = 0; i < 3; i++) expect((await thread.run(loadsCopy, new Uint8Array(1))).code).toBe(1)
+    const copies = 'if (!import.meta.url.endsWith("#copy")) await import(import.meta.url + "#copy")'
+    const onDeath = (error: unknown) => deaths.push(error)
+    const thread = new TaskThread({ entry: entryOf([ones], copies), works: [ones], onDeath })
+    for (let i = 0; i < 3; i++) expect((await thread.run(ones, new Uint8Array(1))).code).toBe(1)
     await thread.stop()
   })
 })
@@ -143,10 +157,7 @@ describe('the end of a thread for tasks', () => {
   })
 
   it('by an error says which', async () => {
-    for (const source of [
-      'throw new Error("boom")',
-      'export const openWork = () => { throw new Error("boom") }',
-    ]) {
+    for (const source of ['(() => { throw new Error("boom") })()', '() => { throw new Error("boom") }']) {
       const throws = workOf(source)
       await expect(start(ones, throws).run(ones, new Uint8Array(8))).rejects.toThrow('the thread has ended')
       expect(deaths.splice(0)).toEqual([new Error('boom')])
@@ -155,8 +166,8 @@ describe('the end of a thread for tasks', () => {
 
   it('comes when it counts what it was not given', async () => {
     const lies = workOf(`
-      import { parentPort, workerData } from 'node:worker_threads'
-      export const openWork = () => () => {
+      () => () => {
+        const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads')
         new Int32Array(workerData.shared, 64)[1] = 1000
         parentPort.postMessage(null)
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
@@ -170,7 +181,7 @@ describe('the end of a thread for tasks', () => {
 
   it('that was asked for refuses each task with its own refusal, waiting or later', async () => {
     const works = [
-      workOf('export const openWork = () => () => 1', 'one'),
+      workOf('() => () => 1', 'one'),
       { ...ones, refusal: () => new Error('two has ended') },
     ] as const
     const thread = start(...works)
@@ -188,7 +199,7 @@ describe('the end of a thread for tasks', () => {
     const directory = mkdtempSync(join(tmpdir(), 'countersign-tasks-'))
     const file = join(directory, 'done')
     const writes = workOf(
-      `import { appendFileSync } from 'node:fs'; export const openWork = () => () => { appendFileSync(${JSON.stringify(file)}, '.'); return 1 }`,
+      `() => () => { process.getBuiltinModule('node:fs').appendFileSync(${JSON.stringify(file)}, '.'); return 1 }`,
     )
     const thread = start(ones, writes)
     const tasks = Promise.allSettled(Array.from({ length: 200 }, () => thread.run(writes, new Uint8Array(1))))
@@ -253,9 +264,8 @@ describe('the end of a thread for tasks', () => {
 
   it('does not keep a process alive', async () => {
     const source = `
-      import { TaskThread } from ${JSON.stringify(new URL('./task-thread.ts', import.meta.url).href)}
-      new TaskThread({ works: [], onDeath: () => process.exit(5) })`
-    const { spawnSync } = await import('node:child_process')
+      import { TaskThread } from ${JSON.stringify(module)}
+      new TaskThread({ entry: ${JSON.stringify(entryOf([]))}, works: [], onDeath: () => process.exit(5) })`
     const ended = spawnSync(process.execPath, ['--input-type=module', '-e', source], { timeout: 20_000 })
     expect(ended.status).toBe(0)
   })

@@ -2,7 +2,7 @@
  * A thread for several kinds of work: with more threads than there are cores they only take the cores from one another.
  * Each kind has a ring of its own, and the thread takes from them in turn, so that none waits for another's backlog.
  */
-import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { OfferingEnd, ringBytes, type TaskResult, taskBytesMax, type Work, WorkingEnd } from './task-ring.ts'
 
 /** How often an idle worker looks whether it shall end. */
@@ -19,16 +19,13 @@ const toldAt = 1
 const stoppedAt = 2
 const headBytes = 64
 
-/** A kind of work. */
+/** A kind of work: one object on each side, by the same name. */
 export interface TaskWork {
-  /** Exports `openWork`, an `OpenWork`: all that the thread loads for it. */
-  readonly module: URL
+  /** Called on the working thread alone. */
+  readonly open: () => Work
   /** With which its tasks are refused where the thread has ended. */
   readonly refusal: () => Error
 }
-
-/** Makes the work, on its thread alone. */
-export type OpenWork = () => Work
 
 interface Waiting {
   readonly resolve: (result: TaskResult) => void
@@ -46,15 +43,15 @@ interface Lane {
 }
 
 export interface TaskThreadOptions {
+  /** The URL of the module that calls `workOffTasks` for these works. */
+  readonly entry: string
   readonly works: readonly TaskWork[]
   /** Called if the thread ends by itself, after everything that waits for it was refused. */
   readonly onDeath: (error: unknown) => void
 }
 
 interface Started {
-  /** The module that shall work: another copy of it, loaded by the work, is not meant. */
   readonly entry: string
-  readonly modules: readonly string[]
   readonly shared: SharedArrayBuffer
 }
 
@@ -67,15 +64,14 @@ export class TaskThread {
   #error: unknown
   readonly #ended: Promise<void>
 
-  constructor({ works, onDeath }: TaskThreadOptions) {
+  constructor({ entry, works, onDeath }: TaskThreadOptions) {
     const shared = new SharedArrayBuffer(headBytes + works.length * ringBytes)
     this.#head = headOf(shared)
     this.#lanes = works.map((work, i) => {
       return { work, ring: new OfferingEnd(shared, ringFrom(i)), offered: [], queue: [] }
     })
     this.#onDeath = onDeath
-    const entry = import.meta.url
-    const started: Started = { entry, modules: works.map(({ module }) => module.href), shared }
+    const started: Started = { entry, shared }
     this.#worker = new Worker(new URL(entry), { env: {}, stdin: false, workerData: started })
     this.#worker.on('message', () => this.#collect())
     this.#worker.on('error', (error) => {
@@ -171,14 +167,17 @@ function ringFrom(place: number): number {
   return headBytes + place * ringBytes
 }
 
-/** The working thread's end: returns when it is stopped. */
-async function workOffTasks({ modules, shared }: Started, port: MessagePort): Promise<void> {
+/**
+ * The working thread's end: called by every thread that loads the entry, and does nothing but on the one that was
+ * started with it. There it returns when it is stopped.
+ * @param entry The caller's `import.meta.url`: it tells a copy of the module, loaded by the work, from the entry. */
+export function workOffTasks(entry: string, works: readonly TaskWork[]): void {
+  const started = workerData as Partial<Started> | null
+  if (isMainThread || parentPort === null || started?.entry !== entry) return
+  const { shared } = started as Started
+  const port = parentPort
   const head = headOf(shared)
-  const lanes: { ring: WorkingEnd; work: Work }[] = []
-  for (const [i, module] of modules.entries()) {
-    const { openWork } = (await import(module)) as { openWork: OpenWork }
-    lanes.push({ ring: new WorkingEnd(shared, ringFrom(i)), work: openWork() })
-  }
+  const lanes = works.map(({ open }, i) => ({ ring: new WorkingEnd(shared, ringFrom(i)), work: open() }))
   for (;;) {
     // Before the look: what is offered after it keeps this thread from sleeping.
     const bell = Atomics.load(head, bellAt)
@@ -193,8 +192,3 @@ async function workOffTasks({ modules, shared }: Started, port: MessagePort): Pr
     Atomics.wait(head, bellAt, bell, idleMs)
   }
 }
-
-// Loaded by every thread that has tasks, too; only the one that was started for them works them off.
-const started = workerData as Partial<Started> | null
-if (!isMainThread && parentPort !== null && started?.entry === import.meta.url)
-  void workOffTasks(started as Started, parentPort)

@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { isCountersignError } from '@countersign/bytes'
-import { backendChoice, keysOn, keyWork, Secret, TaskThread } from '@countersign/keys'
+import { backendChoice, keysOn, Secret } from '@countersign/keys'
 import { signerError } from './catalogue.ts'
 import { readSignerConfig } from './config.ts'
 import { initSigner, isEphemeral } from './open-signer.ts'
 import { listen } from './server.ts'
 import { causeForLog, openService } from './service.ts'
-import { verifierWork, verifyOn } from './verifier.ts'
+import { verifyOn } from './verifier.ts'
+import { startWorkThread } from './work-thread.ts'
 
 const usage = `countersign-signer: the process that holds the keys
 
@@ -75,8 +76,7 @@ async function run(
     log('fatal', causeForLog(error))
     process.exit(1)
   }
-  // One thread for both: two of them beside this one would take its core from it where there are no more than two.
-  const thread = new TaskThread({ works: [verifierWork, keyWork], onDeath: onThreadDeath })
+  const thread = startWorkThread(onThreadDeath)
   verifyOn(thread)
   const service = await openService({ config, env, secret, isSealed, onHalt, keyThread: keysOn(thread) })
   const door = await listen({ path: config.socket, group: config.socketGroup }, service, (error) =>

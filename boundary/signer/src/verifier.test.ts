@@ -4,6 +4,7 @@ import { secp256k1, TaskThread } from '@countersign/keys'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createTestKey } from '../../../test/signer/test-signer.ts'
 import { verifierWork, verifyMade, verifyOn, verifyRequest } from './verifier.ts'
+import { startWorkThread } from './work-thread.ts'
 
 const base = new TextEncoder().encode('"@method": POST')
 
@@ -47,7 +48,7 @@ for (const where of ['here', 'on its thread'] as const) {
     if (where === 'on its thread') {
       let thread: TaskThread
       beforeAll(() => {
-        thread = new TaskThread({ works: [verifierWork], onDeath: (error) => deaths.push(error) })
+        thread = startWorkThread((error) => deaths.push(error))
         verifyOn(thread)
       })
       afterAll(async () => {
@@ -175,7 +176,7 @@ describe('verification on a thread', () => {
   })
 
   it('that has ended is a refusal, and not done elsewhere', async () => {
-    const thread = new TaskThread({ works: [verifierWork], onDeath: () => undefined })
+    const thread = startWorkThread(() => undefined)
     verifyOn(thread)
     await thread.stop()
     await expect(verifyRequest(requestBy('p256'))).rejects.toMatchObject({ code: 'SIGNER_HALTED' })

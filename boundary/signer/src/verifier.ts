@@ -3,7 +3,7 @@
  * functions run where they are called.
  */
 import { decodeHex, encodeHex } from '@countersign/bytes'
-import { type OpenWork, type TaskThread, type TaskWork, taskBytesMax } from '@countersign/keys'
+import { type TaskThread, type TaskWork, taskBytesMax } from '@countersign/keys'
 import { signerError } from './catalogue.ts'
 import { isRequestSigned, type MadeSignature, type RequestCheck, recoveryOf } from './verify.ts'
 
@@ -11,7 +11,7 @@ type Task = { readonly request: RequestCheck } | { readonly made: MadeSignature 
 type Result = boolean | 0 | 1 | undefined
 
 export const verifierWork: TaskWork = {
-  module: new URL(import.meta.url),
+  open: () => (packed) => codeOf(work(unpackTask(packed))),
   refusal: () => signerError('SIGNER_HALTED', 'The thread that verifies signatures has ended.'),
 }
 let thread: TaskThread | undefined
@@ -121,5 +121,3 @@ function work(task: Task): Result {
 function workOn(task: Task): Result {
   return 'request' in task ? isRequestSigned(task.request) : recoveryOf(task.made)
 }
-
-export const openWork: OpenWork = () => (packed) => codeOf(work(unpackTask(packed)))

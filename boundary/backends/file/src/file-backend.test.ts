@@ -26,11 +26,10 @@ import {
   type KeyThread,
   type KeyUri,
   keysOn,
-  keyWork,
   Secret,
-  TaskThread,
+  type TaskThread,
 } from '@countersign/keys'
-import { codeOf, createTestKdf, describeBackend } from '@countersign/keys/testing'
+import { codeOf, createTestKdf, describeBackend, startKeyThread } from '@countersign/keys/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type FileBackend, openFileBackend } from './file-backend.ts'
 
@@ -65,11 +64,8 @@ describe('with its keys on their own thread', () => {
   let thread: TaskThread
   let keyThread: KeyThread
   beforeAll(() => {
-    thread = new TaskThread({
-      works: [keyWork],
-      onDeath: (error) => {
-        throw error
-      },
+    thread = startKeyThread((error) => {
+      throw error
     })
     keyThread = keysOn(thread)
   })
