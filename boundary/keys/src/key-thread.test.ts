@@ -7,7 +7,8 @@ import { secp256k1 } from './curve.ts'
 import { keysOn, keyWork } from './key-thread.ts'
 import { LocalKey } from './local-key.ts'
 import { TaskThread } from './task-thread.ts'
-import { codeOf, spellings, startKeyThread } from './testing.ts'
+import { startKeyThread } from './testing/key-thread.ts'
+import { codeOf, spellings } from './testing.ts'
 
 const deaths: unknown[] = []
 let thread: TaskThread | undefined

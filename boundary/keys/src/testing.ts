@@ -4,12 +4,10 @@ import { isCountersignError } from '@countersign/bytes'
 import { schnorr, secp256k1 } from '@noble/curves/secp256k1.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Algorithm, KeyBackend, KeyImporter, KeyUri, PublicKey, SchnorrSigner } from './backend.ts'
-import { keyWork } from './key-thread.ts'
 import { nobleSecp256k1 } from './noble-secp256k1.ts'
 import type { KdfParams } from './sealed-file.ts'
 import { createKdfParams } from './sealing.ts'
 import { isSchnorrSigner, taprootTweak } from './taproot.ts'
-import { TaskThread } from './task-thread.ts'
 
 export interface OpenedForSuite {
   readonly backend: KeyBackend & Partial<KeyImporter & SchnorrSigner>
@@ -29,17 +27,6 @@ export type BackendSkip =
   | 'long-messages'
   /** No Schnorr signatures for Taproot. */
   | 'taproot'
-
-/** A thread for keys alone; the signer's own has more to do. */
-export function startKeyThread(onDeath: (error: unknown) => void): TaskThread {
-  const urlOf = (name: string) => JSON.stringify(new URL(name, import.meta.url).href)
-  const source = `
-    import { keyWork } from ${urlOf('./key-thread.ts')}
-    import { workOffTasks } from ${urlOf('./task-thread.ts')}
-    workOffTasks(import.meta.url, [keyWork])`
-  const entry = `data:text/javascript,${encodeURIComponent(source)}`
-  return new TaskThread({ entry, works: [keyWork], onDeath })
-}
 
 /** scrypt costs for tests only; they open nothing unless `allowWeakKdf` is set as well. */
 export function createTestKdf(): KdfParams {

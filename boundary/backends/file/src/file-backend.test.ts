@@ -29,7 +29,8 @@ import {
   Secret,
   type TaskThread,
 } from '@countersign/keys'
-import { codeOf, createTestKdf, describeBackend, startKeyThread } from '@countersign/keys/testing'
+import { codeOf, createTestKdf, describeBackend } from '@countersign/keys/testing'
+import { startKeyThread } from '@countersign/keys/testing/key-thread'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type FileBackend, openFileBackend } from './file-backend.ts'
 
