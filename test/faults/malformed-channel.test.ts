@@ -133,12 +133,14 @@ describe('broken frames at the real socket', () => {
       }
       return result
     })
+    // The whole frame is good, whatever comes after it: where its last two bytes are doubled it may be answered.
+    const isBroken = (result: Uint8Array) => Buffer.compare(result.subarray(0, bytes.length), bytes) !== 0
     // Many start alike, so each on a channel of its own.
-    await onManyChannels(broken.filter((result) => Buffer.compare(result, bytes) !== 0).slice(0, 600))
+    await onManyChannels(broken.slice(0, 600).filter(isBroken))
     // The rest with the length put right: what is inside is then for the decoder, and for the signer behind it.
     for (const result of broken.slice(600))
       new DataView(result.buffer, result.byteOffset).setUint32(0, result.length - 4)
-    await onManyChannels(broken.slice(600).filter((result) => Buffer.compare(result, bytes) !== 0))
+    await onManyChannels(broken.slice(600).filter(isBroken))
   }, 300_000)
 
   it('well-framed requests that are not good, on one channel, with the codes of the plain route', async () => {
