@@ -72,7 +72,7 @@ export function openSqliteStore(path: string): Store {
 }
 
 /**
- * Waits for the disk on another thread, while this one goes on with the requests that are not in the batch.
+ * Waits for the disk: see `openDisk` for where.
  * A failure leaves the commit in doubt: the signer halts. */
 function openLogSync(path: string): { sync(): Promise<void>; close(): void } {
   if (path === ':memory:') return { sync: async () => undefined, close: () => undefined }
@@ -106,8 +106,8 @@ function openDatabase(path: string): DatabaseSync {
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     if (path !== ':memory:') chmodSync(path, 0o600)
     // EXCLUSIVE before WAL: the shared-memory file is then never made, and the lock is taken at the first read.
-    // NORMAL leaves exactly one of FULL's syncs out, that of the log after a commit: `openLogSync` makes it, off this
-    // thread. Those around a checkpoint stay SQLite's own.
+    // NORMAL leaves exactly one of FULL's syncs out, that of the log after a commit: `openLogSync` makes it, apart
+    // from the commit. Those around a checkpoint stay SQLite's own.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;')
     database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages};`)
     database.exec(`PRAGMA cache_size = -${cacheKib}; PRAGMA temp_store = MEMORY; BEGIN EXCLUSIVE;`)

@@ -27,7 +27,7 @@ export async function verifyMade(made: MadeSignature): Promise<0 | 1 | undefined
   return recovery === 0 || recovery === 1 ? recovery : undefined
 }
 
-/** @param started For `verifierWork`; `undefined`: verifies where it is asked again. */
+/** @param started For `verifierWork`; `undefined`: from now on verification runs where it is called. */
 export function verifyOn(started: TaskThread | undefined): void {
   thread = started
 }
